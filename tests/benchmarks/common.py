@@ -1,7 +1,7 @@
 """What the benchmark scripts share: rows, interleaved timing and printing.
 
-Each `bench_*.py` is a script: `python tests/benchmarks/bench_x.py [--json]` prints its rows. `run.py` runs them all and
-writes docs/benchmarks.md. Times are medians over interleaved rounds, so that a machine that drifts drifts for both sides.
+Each `bench_*.py` is a script: `python tests/benchmarks/bench_x.py [--json]` prints its rows. `run.py` runs them all
+and writes docs/benchmarks.md. Times are medians over interleaved rounds, so that a drifting machine drifts for both.
 """
 
 from __future__ import annotations

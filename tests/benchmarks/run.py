@@ -69,7 +69,8 @@ def report(results: dict[str, list[dict[str, Any]]]) -> str:
     head = [
         "# Benchmarks",
         "",
-        "Written by `make bench`; not edited by hand. Figures are medians of interleaved rounds in one run; trust the ratios more than the absolute times.",
+        "Written by `make bench`; not edited by hand. Figures are medians of interleaved rounds in one run;",
+        "trust the ratios more than the absolute times.",
         "",
         f"- date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- machine: {_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",

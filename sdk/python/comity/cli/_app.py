@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -31,7 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -43,14 +45,14 @@ def _root(
 @app.command()
 def certify(
     target: Annotated[
-        Optional[str],  # noqa: UP007 - typer resolves it at run time
+        str | None,
         typer.Argument(help="`stdio:COMMAND`, `python:MODULE:FACTORY`, or with --live a broker URL."),
     ] = None,
     family: Annotated[str, typer.Option(help="Protocol family.")] = "registry",
     role: Annotated[str, typer.Option(help="Role to certify.")] = "registry",
     profile: Annotated[str, typer.Option(help="`core`, or `signed` for the extended rows as well.")] = "core",
     plans: Annotated[
-        Optional[int],  # noqa: UP007
+        int | None,
         typer.Option(min=1, help="How many plans to run; by default until every row has fired."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all plans.")] = 0,
@@ -60,12 +62,16 @@ def certify(
     ] = False,
     everywhere: Annotated[
         bool,
-        typer.Option("--everywhere", help="The reference in simulation, live in process, and live on a nats-server."),
+        typer.Option(
+            "--everywhere", help="The reference in simulation, live in process, and live on a nats-server."
+        ),
     ] = False,
     namespace: Annotated[str, typer.Option(help="Namespace of the live service.")] = "default",
     report: Annotated[
-        Optional[Path],  # noqa: UP007
-        typer.Option(file_okay=False, help="Write index.html, report.json, junit.xml and certificate.json there."),
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Write index.html, report.json, junit.xml and certificate.json there."
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the subject's answer.")] = 5.0,
     json: Json = False,
@@ -98,7 +104,7 @@ def certify(
 def replay(
     file: Annotated[Path, typer.Argument(help="A failure file that `comity certify --report` wrote.")],
     target: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option(help="Run it against another target than the recorded one."),
     ] = None,
     json: Json = False,
@@ -114,7 +120,9 @@ def replay(
 
 @app.command()
 def drive(
-    target: Annotated[str, typer.Argument(help="`python:MODULE:FACTORY`.")] = "python:comity.registry:reference",
+    target: Annotated[
+        str, typer.Argument(help="`python:MODULE:FACTORY`.")
+    ] = "python:comity.registry:reference",
 ) -> None:
     """Speak the driver protocol on standard input and output for a Python implementation.
 
@@ -144,7 +152,7 @@ def generate(
 @spec.command("lint")
 def spec_lint(
     path: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Argument(help="A family's directory, or a tree of them; by default ./spec."),
     ] = None,
     json: Json = False,
@@ -172,23 +180,23 @@ def spec_coverage(json: Json = False) -> None:
 @serve.command("registry")
 def serve_registry(
     transport: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option(help="Transport URL, such as nats://127.0.0.1:4222."),
     ] = None,
     journal: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option(help="Journal URL, such as sqlite:registry.db."),
     ] = None,
     namespace: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option(help="Namespace to serve."),
     ] = None,
     profile: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option(help="`open` or `signed`."),
     ] = None,
     identity: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Option(help="File with the service's key; made on first use."),
     ] = None,
     json: Json = False,
@@ -203,7 +211,9 @@ def serve_registry(
 
 
 @brokers.command("up")
-def brokers_up(names: Annotated[list[str], typer.Argument(help="Brokers, such as nats.")], json: Json = False) -> None:
+def brokers_up(
+    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats.")], json: Json = False
+) -> None:
     """Start real brokers on free loopback ports and print their URLs.
 
     Example: `comity brokers up nats --json`
@@ -216,7 +226,7 @@ def brokers_up(names: Annotated[list[str], typer.Argument(help="Brokers, such as
 @brokers.command("down")
 def brokers_down(
     names: Annotated[
-        Optional[list[str]],  # noqa: UP007
+        list[str] | None,
         typer.Argument(help="Brokers; all by default."),
     ] = None,
     json: Json = False,
@@ -233,7 +243,7 @@ def brokers_down(
 @brokers.command("status")
 def brokers_status(
     names: Annotated[
-        Optional[list[str]],  # noqa: UP007
+        list[str] | None,
         typer.Argument(help="Brokers; all by default."),
     ] = None,
     json: Json = False,
@@ -249,7 +259,7 @@ def brokers_status(
 
 @app.command("init")
 def init(
-    directory: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path("."),
+    directory: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
     json: Json = False,
 ) -> None:
     """Write a runnable agent in ten lines and its comity.toml.
@@ -264,7 +274,7 @@ def init(
 @app.command("starter")
 def starter(
     role: Annotated[str, typer.Argument(help="Role to start from.")] = "registry",
-    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("."),
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path(),
     json: Json = False,
 ) -> None:
     """Write a small implementation in plain Python to start your own from.

@@ -9,7 +9,7 @@ from comity.sdk.errors import ConfigError
 
 __all__ = ["init_command", "starter_command"]
 
-_AGENT = '''\
+_AGENT = """\
 import asyncio
 
 from comity.mesh import Mesh
@@ -23,7 +23,7 @@ async def main() -> None:
 
 
 asyncio.run(main())
-'''
+"""
 
 _CONFIG = """\
 # Everything that a deployment may change. The transport is one URL; "memory://" needs no server at all.
