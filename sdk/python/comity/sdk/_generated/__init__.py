@@ -1,0 +1,1 @@
+"""Generated bindings, one package per family and major version."""

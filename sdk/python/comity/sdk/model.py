@@ -1,0 +1,153 @@
+"""The base of every generated message class, and the two open types `Value` and `Map`.
+
+Responsible for strictness: closed, frozen, no coercion, absent is `MISSING` and never null. Not responsible
+for lexical rules (duplicate names, number spelling, depth, size), which the codec checks on the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from .ports import Json
+
+__all__ = [
+    "MAX_INTEGER",
+    "MISSING",
+    "Channel",
+    "Field",
+    "Map",
+    "Message",
+    "Record",
+    "Unique",
+    "Value",
+    "alias",
+]
+
+MAX_INTEGER = 2**53 - 1
+_MAX_DEPTH = 8
+_MAX_KEYS = 64
+_MAX_ITEMS = 256
+_MAX_TEXT = 4096
+_MAX_KEY = 64
+_KEY_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+class Record(BaseModel):
+    """A closed object of a spec. Members that were not given are `MISSING`."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        defer_build=True,
+        protected_namespaces=(),
+    )
+
+
+class Message(Record):
+    """An object that travels as the data of an event.
+
+    `TYPE` is its CloudEvents type, `REPLIES` the short names of what may answer it, `WRITE` whether it changes
+    its receiver's state.
+    """
+
+    TYPE: ClassVar[str] = ""
+    FAMILY: ClassVar[str] = ""
+    MAJOR: ClassVar[int] = 0
+    KIND: ClassVar[Literal["request", "reply", "event"]] = "event"
+    WRITE: ClassVar[bool] = False
+    REPLIES: ClassVar[tuple[str, ...]] = ()
+
+
+def alias(name: str, *, required: bool) -> Any:
+    """A field whose wire name is `name`, which Python or Pydantic keeps for itself."""
+    return Field(alias=name) if required else Field(default=MISSING, alias=name)
+
+
+class Channel(NamedTuple):
+    """Where messages travel: roles, the messages, what the key is, and what order and guarantee they need."""
+
+    name: str
+    senders: tuple[str, ...]
+    receivers: tuple[str, ...]
+    messages: tuple[str, ...]
+    key: str
+    order: str
+    guarantee: str
+    max_bytes: int
+    group: bool
+
+
+class _BuiltIn:
+    """Validates `Value` and `Map` in one pass over plain Python data."""
+
+    def __init__(self, check: Callable[[Any], Any]) -> None:
+        self.check = check
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+
+def _value(value: Any) -> Any:
+    _walk(value, _MAX_DEPTH)
+    return value
+
+
+def _map(value: Any) -> Any:
+    if type(value) is not dict:
+        raise PydanticCustomError("map_type", "Input should be a map")
+    return _value(value)
+
+
+def _walk(value: Any, depth: int) -> None:
+    kind: Any = type(value)
+    if kind is str:
+        if len(value) > _MAX_TEXT:
+            raise PydanticCustomError("value_length", "String should have at most 4096 characters")
+    elif kind is int or kind is float:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise PydanticCustomError("value_range", "Number should be finite and within 2^53-1")
+    elif kind is dict:
+        _members(value, depth)
+    elif kind is list:
+        _items(value, depth, _MAX_ITEMS)
+    elif kind is not bool:
+        raise PydanticCustomError("value_type", "Input should be a JSON scalar, list or map, without null")
+
+
+def _members(value: dict[Any, Any], depth: int) -> None:
+    for key in value:
+        if type(key) is not str or not 1 <= len(key) <= _MAX_KEY or not _KEY_CHARS.issuperset(key):
+            raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
+    _items(value.values(), depth, _MAX_KEYS)
+
+
+def _items(items: Collection[Any], depth: int, limit: int) -> None:
+    if not depth:
+        raise PydanticCustomError("value_depth", "Value should nest at most 8 deep")
+    if len(items) > limit:
+        raise PydanticCustomError("value_size", "Map or list should have fewer members")
+    for item in items:
+        _walk(item, depth - 1)
+
+
+def _unique(items: list[Any]) -> list[Any]:
+    if any(item in items[:index] for index, item in enumerate(items)):
+        raise PydanticCustomError("unique_items", "Items should be unique")
+    return items
+
+
+Unique = AfterValidator(_unique)
+
+if TYPE_CHECKING:
+    Value: TypeAlias = Json
+    Map: TypeAlias = dict[str, Json]
+else:
+    Value = Annotated[Any, _BuiltIn(_value)]
+    Map = Annotated[Any, _BuiltIn(_map)]
