@@ -14,22 +14,17 @@ from ._ir import Array, Ast, Boolean, Choice, Integer, Nullable, Number, Ref, Sp
 
 __all__ = ["annotation", "attribute", "constant", "docstring", "header", "literal", "python", "tuple_of"]
 
-_TAKEN_BY_PYDANTIC = frozenset(
-    (
-        "copy",
-        "json",
-        "dict",
-        "schema",
-        "construct",
-        "validate",
-        "parse_obj",
-        "parse_raw",
-        "parse_file",
-        "from_orm",
-    )
-    + ("schema_json", "update_forward_refs")
-)
-_TAKEN_BY_PYTHON = frozenset(("str", "int", "float", "bool", "list", "tuple"))
+_TAKEN_BY_PYDANTIC = {
+    "copy",
+    "json",
+    "dict",
+    "schema",
+    "schema_json",
+    "construct",
+    "validate",
+    "from_orm",
+} | {f"parse_{source}" for source in ("obj", "raw", "file")}
+_TAKEN_BY_PYTHON = {"str", "int", "float", "bool", "list", "tuple"}
 
 
 def attribute(name: str) -> str:

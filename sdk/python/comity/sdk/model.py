@@ -7,7 +7,7 @@ for lexical rules (duplicate names, number spelling, depth, size), which the cod
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -106,7 +106,7 @@ def _map(value: Any) -> Any:
 
 
 def _walk(value: Any, depth: int) -> None:
-    kind: Any = type(value)
+    kind = cast("type[object]", type(value))
     if kind is str:
         if len(value) > _MAX_TEXT:
             raise PydanticCustomError("value_length", "String should have at most 4096 characters")

@@ -1,6 +1,6 @@
 """Error codes of Comity core.
 
-Generated from core 1.0, source sha256:f146a2cf7b22990df4e25d04621560ce8a9050c626d44857deba856dd187ec1c.
+Generated from core 1.0, source sha256:f0fd6e502e96b8a39cf76313620fdc34935ee48cda3d5e7f0a2002af40c00983.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Messages of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:59a357b488c7b7628f568ac39347781e8376d668873c4abe22d94ed7fc789a51.
+Generated from driver 1.0, source sha256:38f47fee9b72c778f426cb2dfcf36606988fa11aee607d56ac6ce6f50ccb94bb.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:8d10c03facb2d3771d7659f7803425868150d56f57081bfc9cac7d2a70b5ae5c.
+Generated from registry 1.0, source sha256:ff6035b4c1f7bf6ad801de523e0d44ae45488c4a8ff42086c93f128bac410e3e.
 Every edit is lost: change the spec and run `make gen`.
 """
 

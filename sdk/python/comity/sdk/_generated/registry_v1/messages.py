@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:8d10c03facb2d3771d7659f7803425868150d56f57081bfc9cac7d2a70b5ae5c.
+Generated from registry 1.0, source sha256:ff6035b4c1f7bf6ad801de523e0d44ae45488c4a8ff42086c93f128bac410e3e.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -32,7 +32,6 @@ __all__ = [
     "Deregistered",
     "Endpoint",
     "Entry",
-    "Field",
     "Filter",
     "Found",
     "Health",
@@ -40,6 +39,7 @@ __all__ = [
     "List",
     "Lookup",
     "MESSAGES",
+    "Member",
     "Order",
     "Page",
     "Path",
@@ -77,7 +77,7 @@ Cursor: TypeAlias = Annotated[str, _Field(min_length=1, max_length=2048, pattern
 Consistency: TypeAlias = Literal["eventual", "linearizable"]
 """Whether a read may answer from any state the registry had (eventual) or sees every write answered before it was sent (linearizable)."""
 
-Field: TypeAlias = Literal["name", "endpoint", "metadata", "health", "zone", "node", "resources"]
+Member: TypeAlias = Literal["name", "endpoint", "metadata", "health", "zone", "node", "resources"]
 """A member of an entry that an Update can clear."""
 
 Path: TypeAlias = Annotated[str, _Field(min_length=1, max_length=256, pattern="^(agent|name|endpoint|capabilities|health|zone|node|lease_ms|epoch|revision|(metadata|resources)(\\.[A-Za-z0-9_-]{1,64}){1,8})$")]
@@ -192,7 +192,7 @@ class Update(_Message):
     zone: _core.Label | MISSING = MISSING
     node: _core.Label | MISSING = MISSING
     resources: _Map | MISSING = MISSING
-    clear: Annotated[list[Field], _Field(max_length=7)] | MISSING = MISSING
+    clear: Annotated[list[Member], _Field(max_length=7)] | MISSING = MISSING
     if_revision: _core.Revision | MISSING = MISSING
 
 
