@@ -1,0 +1,52 @@
+"""URLs as transports and journals read them: options, and a form that is safe to show.
+
+Responsible for taking a URL apart strictly, so that a misspelt option is an error and never a default. Not
+responsible for what the options mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from comity.sdk.errors import ConfigError
+
+__all__ = ["masked", "options", "positive"]
+
+
+def masked(url: str) -> str:
+    """`url` with its password or token replaced, for messages and logs."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    credentials, host = parts.netloc.rsplit("@", 1)
+    user = f"{credentials.split(':', 1)[0]}:***" if ":" in credentials else "***"
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
+
+
+def options(
+    url: str, known: Collection[str], overrides: Mapping[str, str | float] | None = None
+) -> dict[str, str | float]:
+    """The query of `url`, overridden by `overrides`. Raises `ConfigError` for an unknown or repeated option."""
+    found: dict[str, str | float] = {}
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+        if name in found:
+            raise ConfigError(f"{masked(url)}: option {name!r} is given twice")
+        found[name] = value
+    found.update(overrides or {})
+    for name in found:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"{masked(url)}: unknown option {name!r}; known are {listed}")
+    return found
+
+
+def positive(url: str, name: str, value: str | float, *, whole: bool = False) -> float:
+    """`value` as a number above 0. Raises `ConfigError` that names the option."""
+    try:
+        number = int(value) if whole else float(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ConfigError(f"{masked(url)}: {name}={value!r} is no {'whole ' if whole else ''}number above 0")
+    return number
