@@ -1,0 +1,179 @@
+"""The receiver's checks: every rule of core between a frame and a message that one may act on.
+
+Responsible for the normative order of checks, for refusing and dropping by rule, and for holding what is stamped ahead.
+Not responsible for deduplication: that is replicated state, decided when a journal entry is applied; nor for answering.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from heapq import heappop, heappush
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from .codec import decode_data, size
+from .envelope import Envelope, answerable, read_envelope
+from .errors import RemoteProtocolError
+from .family import Family
+from .model import MISSING, Message
+from .ports import Frame, Now
+from .security import verify_frame
+
+__all__ = ["Accepted", "Dropped", "Held", "Inbox", "Outcome", "Profile", "Rejected"]
+
+Profile: TypeAlias = Literal["open", "signed"]
+_AHEAD_US: Final = 500_000
+_HELD_IN_ALL: Final = 4096
+
+
+class Accepted(NamedTuple):
+    """A message to act on. `expired`: a write that came after its `expirytime`, to be refused with `core.expired`
+    unless it repeats one that was acted on (CORE-CLK-003)."""
+
+    message: Message
+    attributes: Mapping[str, str]
+    frame: Frame
+    expired: bool = False
+
+
+class Rejected(NamedTuple):
+    """A request to be refused with `code`; `pointer` names the offending place in its data, `detail` is for logs."""
+
+    code: str
+    pointer: str | None
+    attributes: Mapping[str, str]
+    detail: str = ""
+
+
+class Dropped(NamedTuple):
+    """Not for us, not readable or not to be answered; `reason` is for logs and never for the wire."""
+
+    reason: str
+
+
+class Held(NamedTuple):
+    """Stamped ahead of the clock; `Inbox.release` gives it back, at the Unix time `until_us` in microseconds."""
+
+    until_us: int
+
+
+Outcome: TypeAlias = Accepted | Rejected | Dropped | Held
+
+
+class Inbox:
+    """Checks what arrives for one role of one family in one namespace.
+
+    `accepts` are the short names of the messages that this role receives; `max_held` bounds, per source, the events
+    held because their stamp lies ahead. 4096 are held in all, whatever their sources; beyond, `core.busy`.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        *,
+        accepts: Collection[str],
+        namespace: str,
+        profile: Profile = "open",
+        max_held: int = 64,
+    ) -> None:
+        self._family = family
+        self._accepts = {family.messages[name].TYPE: (name, family.messages[name]) for name in accepts}
+        self._answers = any(family.messages[name].KIND == "request" for name in accepts)
+        self._limits = {type_: family.limit([name]) for type_, (name, _) in self._accepts.items()}
+        self._limit = family.limit(accepts)
+        self._namespace = namespace
+        self._signed = profile == "signed"
+        self._max_held = max_held
+        self._held: list[tuple[int, int, Accepted]] = []
+        self._per_source: Counter[str] = Counter()
+        self._arrivals = 0
+        self._now = Now(0.0, 0.0)
+
+    def receive(self, frame: Frame, now: Now) -> Outcome:
+        """What to do about `frame`; never raises on bad input."""
+        self._now = now
+        attributes = frame.attributes
+        limit = self._limits.get(attributes.get("type", ""), self._limit)
+        if size(frame) > limit:  # CORE-LEX-006
+            return self._refuse("core.too_large", attributes, f"larger than {limit} octets")
+        try:
+            envelope = read_envelope(attributes)
+        except RemoteProtocolError as error:
+            return self._refuse(error.code, attributes, str(error))  # CORE-ENV-004
+        if envelope.namespace != self._namespace:  # CORE-ADR-001
+            return Dropped("addressed to another namespace")
+        if self._signed:
+            try:
+                verify_frame(frame)
+            except RemoteProtocolError as error:  # CORE-SIG-002 to CORE-SIG-006
+                return Dropped(str(error))
+        return self._read(frame, envelope, now)
+
+    def release(self, now: Now) -> list[Accepted]:
+        """Those held whose time has come within 500 ms of the clock (CORE-CLK-001), in the order of their stamps."""
+        self._now = now
+        wall_us = round(now.wall * 1_000_000)
+        released: list[Accepted] = []
+        while self._held and self._held[0][0] <= wall_us:
+            accepted = heappop(self._held)[2]
+            source = accepted.attributes["source"]
+            self._per_source[source] -= 1
+            if not self._per_source[source]:
+                del self._per_source[source]
+            released.append(accepted)
+        return released
+
+    def next_deadline(self) -> float | None:
+        """Monotonic second at which the next held event comes due, by the clocks as last seen."""
+        if not self._held:
+            return None
+        wall_us = round(self._now.wall * 1_000_000)
+        return self._now.mono + max(0, self._held[0][0] - wall_us) / 1_000_000
+
+    def _read(self, frame: Frame, envelope: Envelope, now: Now) -> Outcome:
+        attributes, data = frame
+        family = self._family
+        if envelope.major != family.major:  # CORE-VER-001
+            return self._refuse("core.unsupported_version", attributes)
+        name, message = self._accepts.get(attributes["type"], ("", None))
+        if message is None:  # CORE-SCH-002
+            return self._refuse("core.unknown_type", attributes)
+        critical = attributes.get("comitycrit", "").split()
+        try:  # CORE-LEX-001 to 005, CORE-VER-002 to 004, CORE-SCH-001
+            decoded = decode_data(data, message, newer=envelope.minor > family.minor, critical=critical)
+        except RemoteProtocolError as error:
+            return self._refuse(error.code, attributes, str(error), error.pointer)
+        if message.WRITE and getattr(decoded, "agent", MISSING) not in (MISSING, attributes["source"]):
+            return self._refuse("core.forbidden", attributes, f"{name} for another agent", "/agent")
+        return self._date(Accepted(decoded, attributes, frame), envelope, now)
+
+    def _date(self, accepted: Accepted, envelope: Envelope, now: Now) -> Outcome:
+        wall_us = round(now.wall * 1_000_000)
+        if envelope.expiry_us is not None and envelope.expiry_us < wall_us:  # CORE-CLK-003
+            if accepted.message.WRITE:
+                return accepted._replace(expired=True)
+            return self._refuse("core.expired", accepted.attributes)
+        if envelope.time_us - wall_us > _AHEAD_US:
+            return self._hold(accepted, envelope.time_us - _AHEAD_US)
+        return accepted
+
+    def _hold(self, accepted: Accepted, until_us: int) -> Outcome:
+        source = accepted.attributes["source"]
+        if self._per_source[source] >= self._max_held:  # CORE-CLK-002
+            return self._refuse("core.clock_ahead", accepted.attributes)
+        if len(self._held) >= _HELD_IN_ALL:
+            return self._refuse("core.busy", accepted.attributes)
+        self._per_source[source] += 1
+        self._arrivals += 1
+        heappush(self._held, (until_us, self._arrivals, accepted))
+        return Held(until_us)
+
+    def _refuse(
+        self, code: str, attributes: Mapping[str, str], detail: str = "", pointer: str | None = None
+    ) -> Rejected | Dropped:
+        """Requests are refused; what answers something, and what names nobody to answer, is dropped (CORE-ENV-006)."""
+        known = self._family.by_type.get(attributes.get("type", ""))
+        to_answer = self._answers and (known is None or known.KIND == "request")
+        if to_answer and answerable(attributes):
+            return Rejected(code, pointer, attributes, detail)
+        return Dropped(f"{code}: {detail}")
