@@ -28,6 +28,7 @@ __all__ = [
     "Now",
     "Ordering",
     "Persist",
+    "Replica",
     "Send",
     "Snapshot",
     "Storage",
@@ -127,6 +128,23 @@ class Endpoint(Protocol):
 
     def take_effects(self) -> list[Effect]:
         """Hand over, once, everything wanted since the last call, in order."""
+        ...
+
+
+@runtime_checkable
+class Replica(Endpoint, Protocol):
+    """An endpoint whose state is a function of the journal's entries, so that it can be saved and caught up."""
+
+    def snapshot(self) -> Snapshot:
+        """The state as it is after the last entry applied."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from `snapshot`, before any entry. Raises `JournalError` where it cannot be read."""
+        ...
+
+    def caught_up(self, now: Now) -> None:
+        """Every entry that was there at the start has been applied: from now on serve, and answer for it."""
         ...
 
 
