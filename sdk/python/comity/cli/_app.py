@@ -167,14 +167,22 @@ def spec_lint(
 
 
 @spec.command("coverage")
-def spec_coverage(json: Json = False) -> None:
+def spec_coverage(
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Write the table of source features there, as docs/coverage.md is."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Say for each requirement which properties and mutants stand behind it.
 
     Example: `comity spec coverage --json | jq '.[] | select(.mutants == [])'`
     """
     from comity.cli._spec import coverage_command
 
-    raise typer.Exit(coverage_command(as_json=json))
+    raise typer.Exit(coverage_command(write, as_json=json))
 
 
 @serve.command("registry")
