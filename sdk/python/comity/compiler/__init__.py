@@ -9,6 +9,17 @@ from __future__ import annotations
 from ._diagnostics import CompilerError, Diagnostic
 from ._generate import TARGETS, check, generate, generate_to
 from ._ir import Spec
+from ._lint import lint
 from ._load import load
 
-__all__ = ["TARGETS", "CompilerError", "Diagnostic", "Spec", "check", "generate", "generate_to", "load"]
+__all__ = [
+    "TARGETS",
+    "CompilerError",
+    "Diagnostic",
+    "Spec",
+    "check",
+    "generate",
+    "generate_to",
+    "lint",
+    "load",
+]

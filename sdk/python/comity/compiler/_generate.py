@@ -13,6 +13,8 @@ from ._emit_errors import errors_module, package_module
 from ._emit_machines import machines_module
 from ._emit_messages import messages_module
 from ._emit_spec import compiled, dump
+from ._emit_strategies import shapes_module, strategies_module
+from ._emit_vectors import vectors
 from ._ir import Spec
 from ._jsonschema import document
 from ._load import load
@@ -22,7 +24,8 @@ __all__ = ["TARGETS", "check", "files", "generate", "generate_to"]
 
 BINDINGS = "sdk/python/comity/sdk/_generated"
 LANGUAGE_COPY = "sdk/python/comity/compiler/_language"
-OWNED = (BINDINGS, LANGUAGE_COPY, "schemas/json")
+STRATEGIES = "conformance/python/comity/conformance/_generated"
+OWNED = (BINDINGS, LANGUAGE_COPY, STRATEGIES, "schemas/json", "schemas/vectors")
 TARGETS = ("python", "jsonschema", "docs")
 
 
@@ -36,7 +39,13 @@ def files(spec_paths: Iterable[str | Path], root: Path) -> dict[str, str]:
     }
     for file in sorted(language.glob("*.schema.json")):
         found[f"{LANGUAGE_COPY}/{file.name}"] = file.read_text(encoding="utf-8")
+    found[f"{STRATEGIES}/__init__.py"] = (
+        '"""Generated strategies, one module per family and major version."""\n'
+    )
+    found[f"{STRATEGIES}/_shapes.py"] = shapes_module()
     for spec in specs:
+        found[f"{STRATEGIES}/{spec.slug}_strategies.py"] = strategies_module(spec)
+        found[f"schemas/vectors/{spec.protocol}-{spec.version}.json"] = vectors(spec)
         found |= {f"{BINDINGS}/{spec.slug}/{name}": text for name, text in _python(spec)}
         found |= {f"schemas/json/{name}": text for name, text in _jsonschema(spec)}
     return found

@@ -6,7 +6,6 @@ responsible for matching: each binding's own engine does that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -191,14 +190,16 @@ def _one(char: str) -> Chars:
     return Chars(((ord(char), ord(char)),))
 
 
-def samples(node: Node) -> Iterator[str]:
-    """A few different strings that `node` matches, shortest first; deterministic."""
-    seen: set[str] = set()
-    for variant in range(4):
+def samples(node: Node, low: int, high: int) -> list[str]:
+    """A few different strings of `low` to `high` characters that `node` matches, shortest first; deterministic."""
+    found: list[str] = []
+    for variant in range(low + 4):
         text = _sample(node, variant)
-        if text not in seen:
-            seen.add(text)
-            yield text
+        if low <= len(text) <= high and text not in found:
+            found.append(text)
+        if len(found) == 4 or len(text) > 2 * high + 100:
+            break
+    return found
 
 
 def _sample(node: Node, variant: int) -> str:

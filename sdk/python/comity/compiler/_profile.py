@@ -28,7 +28,7 @@ from ._ir import (
     Type,
     Union,
 )
-from ._pattern import PatternError, parse_pattern
+from ._pattern import PatternError, parse_pattern, samples
 from ._yaml import Document, Where
 
 __all__ = ["definitions", "names", "parse_type"]
@@ -133,7 +133,11 @@ def _text(document: Document, where: Where, schema: dict[str, Any]) -> Type:
     pattern = schema.get("pattern")
     if pattern is not None:
         try:
-            parse_pattern(pattern)
+            node = parse_pattern(pattern)
+            if "maxLength" in schema and not samples(node, schema.get("minLength", 0), schema["maxLength"]):
+                document.report(
+                    (*where, "pattern"), "profile.pattern", f"pattern {pattern} and the lengths leave nothing"
+                )
         except PatternError as error:
             document.report((*where, "pattern"), "profile.pattern", f"pattern {pattern} {error}")
             pattern = None

@@ -1,0 +1,1 @@
+"""Generated strategies, one module per family and major version."""

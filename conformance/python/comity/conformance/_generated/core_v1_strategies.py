@@ -1,0 +1,91 @@
+"""Strategies for the messages of Comity core.
+
+Generated from core 1.0, source sha256:f0fd6e502e96b8a39cf76313620fdc34935ee48cda3d5e7f0a2002af40c00983.
+Every edit is lost: change the spec and run `make gen`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from . import _shapes as s
+
+__all__ = ["MESSAGES", "near_miss", "valid"]
+
+
+def valid(message: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Data of `message` that conform to its schema."""
+    return MESSAGES[message]().valid
+
+
+def near_miss(message: str) -> st.SearchStrategy[tuple[Any, str]]:
+    """Pairs of data of `message` that break one rule, and the name of that rule."""
+    return MESSAGES[message]().near
+
+
+@cache
+def AgentId() -> s.Shape:
+    return s.text(0, 56, "^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "did:key:z6MkSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS" * 2), ("pattern", "DID:KEY:Z6mKssssssssssssssssssssssssssssssssssssssssssss"), ("pattern", "١id:key:z6MkSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS")))
+
+@cache
+def Name() -> s.Shape:
+    return s.text(1, 64, "^[^\\x00-\\x1F\\x7F]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"), ("pattern", "dddd\n")))
+
+@cache
+def Label() -> s.Shape:
+    return s.text(1, 64, "^[A-Za-z0-9][A-Za-z0-9._-]*\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "D...D...D...D...D...D...D...D...D...D...D...D...D...D...D...D...D..."), ("pattern", "D...\n"), ("pattern", "D... "), ("pattern", " D..."), ("pattern", "D...é"), ("pattern", "١...")))
+
+@cache
+def Revision() -> s.Shape:
+    return s.integer(0, 9007199254740991, (("null", None), ("type", True), ("type", 0.5), ("type", "x"), ("type", []), ("type", {}), ("minimum", -1), ("maximum", 9007199254740992)))
+
+@cache
+def Milliseconds() -> s.Shape:
+    return s.integer(0, 9007199254740991, (("null", None), ("type", True), ("type", 0.5), ("type", "x"), ("type", []), ("type", {}), ("minimum", -1), ("maximum", 9007199254740992)))
+
+@cache
+def ErrorCode() -> s.Shape:
+    return s.text(0, 64, "^[a-z][a-z0-9-]*\\.[a-z][a-z0-9_]*\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "dddd.dddddddd.dddddddd.dddddddd.dddddddd.dddddddd.dddddddd.dddddddd.dddd"), ("pattern", "dddd.dddd\n"), ("pattern", "dddd.dddd "), ("pattern", " dddd.dddd"), ("pattern", "DDDD.DDDD"), ("pattern", "dddd.ddddé"), ("pattern", "١ddd.dddd")))
+
+@cache
+def Pointer() -> s.Shape:
+    return s.text(0, 512, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "x" * 544)))
+
+@cache
+def Capability() -> s.Shape:
+    return s.text(1, 128, "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*(@[0-9]+(\\.[0-9]+){0,2})?\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "dddd.dddd.dddd.dddd@3333.3333.3333" * 4), ("pattern", "dddd.dddd.dddd.dddd@3333.3333.3333\n"), ("pattern", "dddd.dddd.dddd.dddd@3333.3333.3333 "), ("pattern", " dddd.dddd.dddd.dddd@3333.3333.3333"), ("pattern", "DDDD.DDDD.DDDD.DDDD@3333.3333.3333"), ("pattern", "dddd.dddd.dddd.dddd@3333.3333.3333é"), ("pattern", "١ddd.dddd.dddd.dddd@3333.3333.3333")))
+
+@cache
+def Attributes() -> s.Shape:
+    return s.record(
+        {
+            "specversion": s.choice(("1.0",), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("enum", "1.0x"), ("enum", "1.0\n"))),
+            "id": s.text(1, 64, "^[A-Za-z0-9._:-]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "...................................................................."), ("pattern", "....\n"), ("pattern", ".... "), ("pattern", " ...."), ("pattern", "....é"), ("pattern", "١..."))),
+            "source": s.lazy(AgentId),
+            "type": s.text(0, 128, "^comity\\.[a-z][a-z0-9-]{0,31}\\.v[1-9][0-9]{0,2}\\.[A-Z][A-Za-z0-9]{0,63}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "comity.dddd.v433.DDDD" * 7), ("pattern", "comity.dddd.v433.DDDD\n"), ("pattern", "comity.dddd.v433.DDDD "), ("pattern", " comity.dddd.v433.DDDD"), ("pattern", "COMITY.DDDD.V433.dddd"), ("pattern", "comity.dddd.v433.DDDDé"), ("pattern", "١omity.dddd.v433.DDDD"))),
+            "time": s.text(0, 27, "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "3333-12-04T23:33:33.3333Z3333-12-04T23:33:33.3333Z"), ("pattern", "3333-12-04T23:33:33.3333Z\n"), ("pattern", "3333-12-04T23:33:33.3333Z "), ("pattern", " 3333-12-04T23:33:33.3333Z"), ("pattern", "3333-12-04t23:33:33.3333z"), ("pattern", "3333-12-04T23:33:33.3333Zé"), ("pattern", "١333-12-04T23:33:33.3333Z"))),
+            "datacontenttype": s.choice(("application/json",), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("enum", "application/jsonx"), ("enum", "APPLICATION/JSON"), ("enum", "application/json\n"))),
+            "sequence": s.text(0, 16, "^[0-9]{16}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "33333333333333333333333333333333"), ("pattern", "١333333333333333"))),
+            "comityversion": s.text(0, 9, "^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "433.4333433.4333"), ("pattern", "433.4333\n"), ("pattern", "433.4333 "), ("pattern", " 433.4333"), ("pattern", "433.4333é"), ("pattern", "١33.4333"))),
+            "comityaddress": s.text(1, 1024, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 1056))),
+        },
+        {
+            "correlationid": s.text(1, 64, "^[A-Za-z0-9._:-]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "...................................................................."), ("pattern", "....\n"), ("pattern", ".... "), ("pattern", " ...."), ("pattern", "....é"), ("pattern", "١..."))),
+            "causationid": s.text(1, 64, "^[A-Za-z0-9._:-]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "...................................................................."), ("pattern", "....\n"), ("pattern", ".... "), ("pattern", " ...."), ("pattern", "....é"), ("pattern", "١..."))),
+            "expirytime": s.text(0, 27, "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "3333-12-04T23:33:33.3333Z3333-12-04T23:33:33.3333Z"), ("pattern", "3333-12-04T23:33:33.3333Z\n"), ("pattern", "3333-12-04T23:33:33.3333Z "), ("pattern", " 3333-12-04T23:33:33.3333Z"), ("pattern", "3333-12-04t23:33:33.3333z"), ("pattern", "3333-12-04T23:33:33.3333Zé"), ("pattern", "١333-12-04T23:33:33.3333Z"))),
+            "traceparent": s.text(0, 55, "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "dd-dddddddddddddddddddddddddddddddd-dddddddddddddddd-dd" * 2), ("pattern", "DD-DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD-DDDDDDDDDDDDDDDD-DD"), ("pattern", "١d-dddddddddddddddddddddddddddddddd-dddddddddddddddd-dd"))),
+            "tracestate": s.text(0, 512, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "x" * 544))),
+            "partitionkey": s.text(0, 256, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "x" * 288))),
+            "comitycrit": s.text(0, 512, "^[A-Za-z_][A-Za-z0-9_]*( [A-Za-z_][A-Za-z0-9_]*)*\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "D___ D___ D___ D___" * 27), ("pattern", "D___ D___ D___ D___\n"), ("pattern", "D___ D___ D___ D___ "), ("pattern", " D___ D___ D___ D___"), ("pattern", "D___ D___ D___ D___é"), ("pattern", "١___ D___ D___ D___"))),
+            "comitykey": s.lazy(AgentId),
+            "comitysig": s.text(0, 86, "^[A-Za-z0-9_-]{86}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "_" * 172), ("pattern", "١_____________________________________________________________________________________"))),
+        },
+        (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", [])),
+    )
+
+
+MESSAGES: Final[Mapping[str, Callable[[], s.Shape]]] = {}
