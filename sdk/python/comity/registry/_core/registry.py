@@ -1,0 +1,239 @@
+"""The entries of one namespace: writes through the `Entry` machine, reads through the index.
+
+Responsible for entries, their leases and the history of their changes. A transition that is not in the table
+does not exist; the effects that the table names are the methods at the bottom. Not responsible for who may
+write, for repeated requests or for watches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from comity.sdk._generated.registry_v1.machines import ENTRY
+from comity.sdk.machine import Instance
+from comity.sdk.model import MISSING, Message
+
+from .dedup import Outcome, refusal
+from .history import Change, History
+from .index import Index, Slot
+from .lease import Leases
+from .order import Cursor, Order
+from .query import Filter
+from .values import Entry
+
+__all__ = ["Page", "Registry"]
+
+_OPTIONAL = ("name", "endpoint", "metadata", "health", "zone", "node", "resources")
+_CARRIED = ("capabilities", *_OPTIONAL)
+_agent = attrgetter("agent")
+
+
+class Page(NamedTuple):
+    """Matching entries in order, and the cursor that continues behind them where more follow."""
+
+    entries: list[Entry]
+    cursor: str | None
+
+
+class Registry:
+    """The registry without wire, journal or clock: entries, leases in journal milliseconds, queries.
+
+    What reads return are the registry's own entries: look, and do not change them.
+    """
+
+    def __init__(self, *, history: int = 10_000, floor: int = 0) -> None:
+        self.leases: Leases[str] = Leases()
+        self.history = History(history, floor)
+        self._slots: dict[str, Slot] = {}
+        self._ordered: list[Slot] = []
+        self._index = Index()
+        self._machine = Instance(ENTRY)
+        self._changed: list[Change] = []
+        self._effects: dict[str, Callable[[Any, Any, int], Outcome]] = {
+            "admit": self._admit,
+            "apply_update": self._apply_update,
+            "prolong": self._prolong,
+            "bury": self._bury,
+        }
+
+    # ------------------------------------------------------------------ reads
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def get(self, agent: str) -> Entry | None:
+        """The live entry of `agent`, or `None`."""
+        slot = self._slots.get(agent)
+        return None if slot is None else slot.entry
+
+    def entries(self) -> Iterable[Entry]:
+        """All live entries in the order of their agents."""
+        return (slot.entry for slot in self._ordered)
+
+    def count(self, where: Mapping[str, Any] | None = None) -> int:
+        """How many live entries match `where` (REG-CNT-001)."""
+        return len(self._matching(Filter(where)))
+
+    def query(
+        self,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[Mapping[str, Any]] = (),
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of the live entries that match `where`.
+
+        Raises `RemoteProtocolError` with `registry.bad_cursor` for a cursor that this query did not give.
+        """
+        order, chosen = Order(order_by), Filter(where)
+        cursors = Cursor(order, [where or {}, list(order_by)])
+        place = None if cursor is None else cursors.place(cursor, self.get)
+        found = self._page(chosen, order, place, limit + 1)
+        if len(found) <= limit:
+            return Page(found, None)
+        del found[limit:]
+        return Page(found, cursors.after(found[-1]))
+
+    def _page(self, chosen: Filter, order: Order, place: list[Any] | None, limit: int) -> list[Entry]:
+        if order.by_agent:
+            slots = self._in_order(chosen)
+            start = 0 if place is None else bisect_left(slots, True, key=lambda slot: slot.agent > place[-1])
+            return [slot.entry for slot in slots[start : start + limit]]
+        found = order.sort([slot.entry for slot in self._matching(chosen)])
+        start = 0 if place is None else order.behind(found, place)
+        return found[start : start + limit]
+
+    def _in_order(self, chosen: Filter) -> Sequence[Slot]:
+        found = self._matching(chosen)
+        return found if isinstance(found, list) else sorted(found, key=_agent)
+
+    def _matching(self, chosen: Filter) -> list[Slot] | set[Slot]:
+        found = self._index.find(chosen.terms) if chosen.terms else self._ordered
+        residual = chosen.residual()
+        if residual is None:
+            return found
+        kept = [slot for slot in found if residual(slot.entry)]
+        return kept if isinstance(found, list) else set(kept)
+
+    # ----------------------------------------------------------------- writes
+
+    def apply(self, message: Message, revision: int, now: int) -> Outcome:
+        """Decide a Register, Update, Renew or Deregister at `revision` and journal time `now` (ms).
+
+        Raises nothing: what the machine does not allow comes back as `Refused`.
+        """
+        agent: str = message.agent  # type: ignore[attr-defined]
+        slot = self._slots.get(agent)
+        machine = self._load(slot)
+        (effect,) = machine.step(type(message).__name__, message, now / 1000)
+        if effect.kind == "refuse":
+            return refusal(effect.name, revision=revision)
+        outcome = self._effects[effect.name](slot, message, revision)
+        if "expiry" in machine.armed:
+            self.leases.arm(agent, round(machine.armed["expiry"] * 1000))
+        return outcome
+
+    def lapse(self, revision: int, now: int) -> None:
+        """Remove every entry whose lease ran out by journal time `now` (REG-LEASE-003)."""
+        for agent in self.leases.due(now):
+            slot = self._slots[agent]
+            machine = self._load(slot)
+            machine.armed["expiry"] = now / 1000
+            for _ in machine.fire_due(now / 1000):
+                self._remove(slot, revision, "expired")
+
+    def take_changes(self) -> list[Change]:
+        """What changed since the last call, in order."""
+        changes, self._changed = self._changed, []
+        return changes
+
+    def load(self, entries: Iterable[Entry], deadlines: Mapping[str, int] | None = None) -> None:
+        """Take over many entries at once, with their lease deadlines (from their `lease_ms` where not given).
+
+        For a snapshot or a transfer: no history is written, and what was here before stays.
+        """
+        slots = [Slot(entry) for entry in entries]
+        for slot in slots:
+            self._slots[slot.agent] = slot
+            self._index.add(slot)
+        self._ordered = sorted(self._slots.values(), key=_agent)
+        given = deadlines or {}
+        self.leases.load({slot.agent: given.get(slot.agent, slot.entry["lease_ms"]) for slot in slots})
+
+    def _load(self, slot: Slot | None) -> Instance:
+        machine = self._machine
+        if slot is None:
+            machine.state, machine.context, machine.armed = ENTRY.initial, dict(ENTRY.context), {}
+        else:
+            machine.state, machine.armed = "live", {}
+            entry = slot.entry
+            machine.context = {
+                "epoch": entry["epoch"],
+                "revision": entry["revision"],
+                "lease_ms": entry["lease_ms"],
+            }
+        return machine
+
+    # ------------------------------------------------- effects named by the table
+
+    def _admit(self, slot: Slot | None, message: Any, revision: int) -> Outcome:
+        entry: Entry = {"agent": message.agent}
+        _carry(message, _CARRIED, entry)
+        entry |= {"lease_ms": message.lease_ms, "epoch": revision, "revision": revision}
+        if slot is None:
+            slot = self._slots[message.agent] = Slot(entry)
+            insort(self._ordered, slot, key=_agent)
+            self._index.add(slot)
+            self._note(Change(revision, slot.agent, None, entry))
+        else:
+            self._replace(slot, entry, revision)
+        answer = {"agent": slot.agent, "epoch": revision, "revision": revision, "lease_ms": message.lease_ms}
+        return Outcome("Registered", answer)
+
+    def _apply_update(self, slot: Slot, message: Any, revision: int) -> Outcome:
+        entry = dict(slot.entry)
+        if message.clear is not MISSING:
+            for member in message.clear:
+                entry.pop(member, None)
+        _carry(message, _CARRIED, entry)
+        entry["revision"] = revision
+        self._replace(slot, entry, revision)
+        return Outcome("Updated", {"agent": slot.agent, "revision": revision})
+
+    def _prolong(self, slot: Slot, message: Any, revision: int) -> Outcome:
+        entry = slot.entry
+        lease: int = self._machine.context["lease_ms"]
+        if lease != entry["lease_ms"]:
+            self._index.replace(slot, entry | {"lease_ms": lease})
+        answer = {"agent": slot.agent, "epoch": entry["epoch"], "revision": revision, "lease_ms": lease}
+        return Outcome("Renewed", answer)
+
+    def _bury(self, slot: Slot, message: Any, revision: int) -> Outcome:
+        self.leases.disarm(slot.agent)
+        self._remove(slot, revision, "deregistered")
+        return Outcome("Deregistered", {"agent": slot.agent, "revision": revision})
+
+    def _replace(self, slot: Slot, entry: Entry, revision: int) -> None:
+        before = slot.entry
+        self._index.replace(slot, entry)
+        self._note(Change(revision, slot.agent, before, entry))
+
+    def _remove(self, slot: Slot, revision: int, reason: str) -> None:
+        del self._slots[slot.agent]
+        del self._ordered[bisect_left(self._ordered, slot.agent, key=_agent)]
+        self._index.remove(slot)
+        self._note(Change(revision, slot.agent, slot.entry, None, reason))
+
+    def _note(self, change: Change) -> None:
+        self.history.add(change)
+        self._changed.append(change)
+
+
+def _carry(message: Any, members: Sequence[str], entry: Entry) -> None:
+    for member in members:
+        value = getattr(message, member)
+        if value is not MISSING:
+            entry[member] = value

@@ -1,0 +1,78 @@
+"""What two JSON values have in common: their kind, equality, order, and the paths that lead to them.
+
+Responsible for the comparisons every operator, order and index rests on. An absent value is `None`: entries
+hold no nulls. Not responsible for operators themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+__all__ = ["Entry", "Getter", "getter", "key_of", "kind_of", "leaves", "order_of", "same"]
+
+Entry: TypeAlias = dict[str, Any]
+Getter: TypeAlias = Callable[[Mapping[str, Any]], Any]
+
+_KINDS = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
+_RANKS = {bool: 0, int: 1, float: 1, str: 2}
+_BOOLEANS = {False: ("boolean", False), True: ("boolean", True)}
+
+
+def kind_of(value: Any) -> str | None:
+    """The JSON kind of a value; 1 and 1.0 are both numbers, and true is none."""
+    return _KINDS.get(type(value))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal as JSON: of one kind, and equal all the way down."""
+    kind = _KINDS.get(type(one))
+    if kind is None or kind != _KINDS.get(type(other)):
+        return False
+    if kind == "list":
+        return len(one) == len(other) and all(map(same, one, other))
+    if kind == "map":
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    return bool(one == other)
+
+
+def key_of(value: Any) -> Any:
+    """What an index files a scalar under, so that true and 1 stay apart; `None` for lists, maps and absence."""
+    kind = type(value)
+    if kind is str or kind is int or kind is float:
+        return value
+    return _BOOLEANS[value] if kind is bool else None
+
+
+def order_of(value: Any) -> tuple[int, Any] | None:
+    """The place of a scalar in one total order: booleans, numbers, strings by code point. `None`: no place."""
+    rank = _RANKS.get(type(value))
+    return None if rank is None else (rank, value)
+
+
+def getter(path: str) -> Getter:
+    """A function that reads `path` from an entry and gives `None` where nothing is there."""
+    member, *keys = path.split(".")
+    if not keys:
+        return lambda entry: entry.get(member)
+    if len(keys) == 1:
+        (only,) = keys
+        return lambda entry: entry[member].get(only) if member in entry else None
+    return lambda entry: _descend(entry.get(member), keys)
+
+
+def _descend(value: Any, keys: list[str]) -> Any:
+    for key in keys:
+        if type(value) is not dict:
+            return None
+        value = value.get(key)
+    return value
+
+
+def leaves(member: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every scalar below `value` with its path and index key; lists have none."""
+    if type(value) is dict:
+        for key, inner in value.items():
+            yield from leaves(f"{member}.{key}", inner)
+    elif (key := key_of(value)) is not None:
+        yield member, key
