@@ -1,0 +1,56 @@
+"""Identity files: one agent's secret, kept readable by its owner only.
+
+Responsible for reading them strictly and for making one atomically on first use. Not responsible for what is signed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from .errors import ConfigError
+from .identity import Identity
+
+__all__ = ["load_identity"]
+
+
+def load_identity(path: Path) -> Identity:
+    """The identity in `path`, a file with the seed in hexadecimal; made there when there is none.
+
+    Two processes that make it at once end with the same one. Raises `ConfigError` where the file holds anything else,
+    where others than its owner may read it, or where it cannot be made.
+    """
+    if not path.exists():
+        _create(path, Identity.generate())
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(128)
+    except OSError as error:
+        raise ConfigError(f"identity {path} cannot be read: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise ConfigError(f"identity {path} may be read by others; run: chmod 600 {path}")
+    try:
+        return Identity.from_seed(bytes.fromhex(text.decode("ascii").strip()))
+    except ValueError as error:
+        raise ConfigError(f"identity {path} is not a seed of 64 hexadecimal digits") from error
+
+
+def _create(path: Path, identity: Identity) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(identity.seed.hex().encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another process was first: its identity counts
+                os.link(name, path)
+        finally:
+            Path(name).unlink()
+    except OSError as error:
+        raise ConfigError(f"identity {path} cannot be made: {error.strerror}") from error
