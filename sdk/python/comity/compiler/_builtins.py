@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._json import is_list, is_map
+
 __all__ = ["BUILTINS", "MAX_DEPTH", "MAX_INTEGER", "builtin_schemas", "value_fault"]
 
 BUILTINS = ("Map", "Value")
@@ -51,11 +53,11 @@ def _members(depth: int) -> dict[str, Any]:
 
 def value_fault(name: str, value: Any, depth: int = MAX_DEPTH) -> str | None:
     """Why `value` is not a built-in `name`, or None when it is one."""
-    if isinstance(value, dict):
+    if is_map(value):
         return _map_fault(value, depth)
     if name == "Map":
         return "not a map"
-    if isinstance(value, list):
+    if is_list(value):
         return _list_fault(value, depth)
     if isinstance(value, str):
         return "string too long" if len(value) > MAX_TEXT else None

@@ -12,6 +12,7 @@ from typing import Any
 from ._builtins import BUILTINS
 from ._examples import leaf_misses, open_misses
 from ._ir import Array, Boolean, Choice, Integer, Nullable, Number, Record, Ref, Spec, Text, Type, Union
+from ._json import is_list, is_map
 from ._python import header, literal, tuple_of
 
 __all__ = ["shapes_module", "strategies_module"]
@@ -131,12 +132,12 @@ def _source(value: Any) -> str:
         for width in range(1, 65):
             if len(value) % width == 0 and value == value[:width] * (len(value) // width):
                 return f"{literal(value[:width])} * {len(value) // width}"
-    if isinstance(value, list) and len(value) > _SHORT:
+    if is_list(value) and len(value) > _SHORT:
         return f"[{_source(value[0])}] * {len(value)}"
-    if isinstance(value, list):
+    if is_list(value):
         return f"[{', '.join(map(_source, value))}]"
-    if isinstance(value, dict) and len(value) > 60:
+    if is_map(value) and len(value) > 60:
         return f'{{f"k{{i}}": i for i in range({len(value)})}}'
-    if isinstance(value, dict):
+    if is_map(value):
         return f"{{{', '.join(f'{literal(k)}: {_source(v)}' for k, v in value.items())}}}"
     return literal(value)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ._examples import VARIANTS, example, misses
 from ._ir import Ref, Spec
+from ._json import is_list, is_map
 
 __all__ = ["vectors"]
 
@@ -45,10 +46,13 @@ def _group(spec: Spec, name: str) -> str:
 def _broken(value: Any, pointer: str) -> str:
     """The broken part, which tells two near-misses of one rule and place apart, whatever surrounds them."""
     for key in pointer.split("/")[1:]:
-        if isinstance(value, dict) and key not in value:
+        if is_list(value):
+            value = value[int(key)]
+        elif key in value:
+            value = value[key]
+        else:
             return ""
-        value = value[int(key) if isinstance(value, list) else key]
-    return _line(value) if not isinstance(value, dict | list) else ""
+    return "" if is_map(value) or is_list(value) else _line(value)
 
 
 def _block(lines: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ._builtins import MAX_INTEGER, value_fault
 from ._ir import Array, Boolean, Choice, Integer, Nullable, Number, Record, Ref, Spec, Text, Type, Union
+from ._json import is_list, is_map
 from ._pattern import parse_pattern, samples
 from ._values import faults
 
@@ -200,11 +201,11 @@ def misses(spec: Spec, kind: Type, base: Any, pointer: str = "") -> Iterator[Mis
     resolved, owner = spec.resolve(kind)
     if isinstance(resolved, Nullable):
         resolved, owner = owner.resolve(resolved.inner)
-    if isinstance(resolved, Union) and isinstance(base, dict):
+    if isinstance(resolved, Union) and is_map(base):
         yield from _union_misses(owner, resolved, base, pointer)
-    elif isinstance(resolved, Record) and isinstance(base, dict):
+    elif isinstance(resolved, Record) and is_map(base):
         yield from _record_misses(owner, resolved, base, pointer)
-    elif isinstance(resolved, Array) and isinstance(base, list):
+    elif isinstance(resolved, Array) and is_list(base):
         yield from _array_misses(owner, resolved, base, pointer)
 
 

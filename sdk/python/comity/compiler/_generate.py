@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ._diagnostics import CompilerError, Diagnostic
+from ._emit_docs import machines_page, requirement_index, requirements_page
 from ._emit_errors import errors_module, package_module
 from ._emit_machines import machines_module
 from ._emit_messages import messages_module
@@ -25,7 +26,7 @@ __all__ = ["TARGETS", "check", "files", "generate", "generate_to"]
 BINDINGS = "sdk/python/comity/sdk/_generated"
 LANGUAGE_COPY = "sdk/python/comity/compiler/_language"
 STRATEGIES = "conformance/python/comity/conformance/_generated"
-OWNED = (BINDINGS, LANGUAGE_COPY, STRATEGIES, "schemas/json", "schemas/vectors")
+OWNED = (BINDINGS, LANGUAGE_COPY, STRATEGIES, "schemas/json", "schemas/vectors", "docs/machines")
 TARGETS = ("python", "jsonschema", "docs")
 
 
@@ -48,6 +49,9 @@ def files(spec_paths: Iterable[str | Path], root: Path) -> dict[str, str]:
         found[f"schemas/vectors/{spec.protocol}-{spec.version}.json"] = vectors(spec)
         found |= {f"{BINDINGS}/{spec.slug}/{name}": text for name, text in _python(spec)}
         found |= {f"schemas/json/{name}": text for name, text in _jsonschema(spec)}
+        found[f"docs/machines/{spec.protocol}.md"] = machines_page(spec)
+    found["docs/requirements.md"] = requirements_page(specs)
+    found["schemas/requirements.json"] = dump(requirement_index(specs))
     return found
 
 
@@ -122,7 +126,7 @@ def generate_to(specdir: str | Path, out: Path, target: str) -> list[Path]:
     `target` is `python` (a package per family, which imports `comity.sdk` only), `jsonschema` or `docs`.
     Raises `CompilerError` for an unsound spec and `ValueError` for an unknown target.
     """
-    emitters = {"python": _packages, "jsonschema": _jsonschema}
+    emitters = {"python": _packages, "jsonschema": _jsonschema, "docs": _docs}
     if target not in emitters:
         raise ValueError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
     spec = load(specdir)
@@ -136,3 +140,11 @@ def generate_to(specdir: str | Path, out: Path, target: str) -> list[Path]:
 
 def _packages(spec: Spec) -> Iterator[tuple[str, str]]:
     return ((f"{spec.slug}/{name}", text) for name, text in _python(spec))
+
+
+def _docs(spec: Spec) -> Iterator[tuple[str, str]]:
+    yield f"{spec.protocol}/requirements.md", requirements_page([spec])
+    yield (
+        f"{spec.protocol}/machines.md",
+        machines_page(spec).replace("../requirements.md#", "requirements.md#"),
+    )

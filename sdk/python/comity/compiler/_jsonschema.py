@@ -10,6 +10,7 @@ from typing import Any
 
 from ._builtins import builtin_schemas
 from ._ir import Ref, Spec
+from ._json import is_list, is_map
 from ._references import references
 
 __all__ = ["DIALECT", "closure", "document"]
@@ -59,9 +60,9 @@ def _prefix(ref: Ref, prefix: str) -> str:
 
 def _rewrite(schema: Any, prefix: str) -> Any:
     """A copy of `schema` whose references point into one local `$defs`."""
-    if isinstance(schema, list):
+    if is_list(schema):
         return [_rewrite(item, prefix) for item in schema]
-    if not isinstance(schema, dict):
+    if not is_map(schema):
         return schema
     result = {key: _rewrite(value, prefix) for key, value in schema.items() if key not in _DROPPED}
     if isinstance(result.get("$ref"), str):

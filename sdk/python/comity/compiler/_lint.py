@@ -12,6 +12,7 @@ from typing import Any
 
 from ._diagnostics import Diagnostic
 from ._ir import Requirement, Spec
+from ._json import is_list, is_map
 from ._lint_machines import lint_machine
 from ._yaml import Document, Where
 
@@ -213,10 +214,10 @@ _GLOSSARIES = {"effects", "predicates", "facts", "signals"}
 
 
 def _prose_in(document: Document, value: Any, where: Where) -> Iterator[Diagnostic]:
-    if isinstance(value, dict):
+    if is_map(value):
         for key, item in value.items():
             yield from _prose_in(document, item, (*where, key))
-    elif isinstance(value, list):
+    elif is_list(value):
         for index, item in enumerate(value):
             yield from _prose_in(document, item, (*where, index))
     elif (

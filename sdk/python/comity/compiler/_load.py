@@ -94,7 +94,7 @@ class _Loader:
         document = spec.documents["protocol"]
         for name, target in spec.head.get("uses", {}).items():
             where: Where = ("uses", name)
-            path = spec.path / target
+            path = spec.path / str(target)
             if path.resolve() in chain:
                 document.report(where, "include.cycle", f"{name} leads back to {spec.protocol}: {target}")
             elif not (path / "protocol.yaml").is_file():

@@ -10,6 +10,7 @@ from typing import Any
 
 from ._expression import ExpressionError, parse
 from ._ir import Action, Expression, Machine, Ref, Spec, Transition
+from ._json import is_map
 from ._profile import names
 from ._typing import BOOLEAN, NUMBER, Kind, Scope, TypingError, check
 from ._yaml import Document, Where
@@ -71,7 +72,7 @@ class _Reader:
                     ("context", key), "shape.type", f"the initial value of {key!r} is no {var['type']}"
                 )
         unexpected = body["unexpected"]
-        if isinstance(unexpected, dict):
+        if is_map(unexpected):
             self.code(("unexpected", "reject"), unexpected["reject"])
             unexpected = f"reject:{unexpected['reject']}"
         return Machine(

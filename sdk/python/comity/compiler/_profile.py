@@ -28,6 +28,7 @@ from ._ir import (
     Type,
     Union,
 )
+from ._json import is_list
 from ._pattern import PatternError, parse_pattern, samples
 from ._yaml import Document, Where
 
@@ -107,8 +108,8 @@ def _kind(document: Document, where: Where, schema: dict[str, Any]) -> tuple[str
                 )
             return combinator, False
     kind = schema.get("type")
-    nullable = isinstance(kind, list)
-    if isinstance(kind, list):
+    nullable = is_list(kind)
+    if is_list(kind):
         others = [k for k in kind if k != "null"]
         if len(kind) != 2 or len(others) != 1:
             document.report((*where, "type"), "profile.type", 'a list of types may only be [X, "null"]')

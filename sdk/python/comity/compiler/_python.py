@@ -129,14 +129,14 @@ class _Renderer:
         self.mapping = mapping
         self.rules: dict[str, Callable[..., str]] = {
             "lit": literal,
-            "list": lambda *items: tuple_of(map(self.render, items)),
+            "list": self.listing,
             "path": self.path,
             "has": self.has,
-            "armed": lambda timer: f"({literal(timer)} in it.armed)",
+            "armed": self.armed,
             "call": self.call,
-            "!": lambda inner: f"(not {self.render(inner)})",
-            "neg": lambda inner: f"(-{self.render(inner)})",
-            "implies": lambda a, b: f"(not {self.render(a)} or {self.render(b)})",
+            "!": self.negation,
+            "neg": self.negative,
+            "implies": self.implication,
         }
 
     def render(self, tree: Ast) -> str:
@@ -145,6 +145,21 @@ class _Renderer:
             return rule(*tree[1:])
         operator, left, right = tree
         return f"({self.render(left)} {_OPERATORS.get(operator, operator)} {self.render(right)})"
+
+    def listing(self, *items: Ast) -> str:
+        return tuple_of(map(self.render, items))
+
+    def armed(self, timer: str) -> str:
+        return f"({literal(timer)} in it.armed)"
+
+    def negation(self, inner: Ast) -> str:
+        return f"(not {self.render(inner)})"
+
+    def negative(self, inner: Ast) -> str:
+        return f"(-{self.render(inner)})"
+
+    def implication(self, premise: Ast, conclusion: Ast) -> str:
+        return f"(not {self.render(premise)} or {self.render(conclusion)})"
 
     def path(self, root: str, *names: str) -> str:
         if root == "state":

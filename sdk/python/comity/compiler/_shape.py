@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from ._json import is_list, is_map
 from ._yaml import Document, Where
 
 __all__ = ["LANGUAGE", "check_shape", "violations"]
@@ -70,9 +71,9 @@ def violations(value: Any, schema: Schema, root: Schema, where: Where) -> Iterat
         yield Violation(
             where, "shape.value", f"{value!r} is not one of {', '.join(map(str, schema['enum']))}"
         )
-    elif isinstance(value, dict):
+    elif is_map(value):
         yield from _object(value, schema, root, where)
-    elif isinstance(value, list):
+    elif is_list(value):
         yield from _array(value, schema, root, where)
     else:
         yield from _scalar(value, schema, where)
@@ -104,7 +105,7 @@ def _object(value: dict[str, Any], schema: Schema, root: Schema, where: Where) -
         elif others is False:
             known = ", ".join(properties)
             yield Violation(inside, "shape.unknown-key", f"unknown key {key!r}; known here: {known}")
-        elif isinstance(others, dict):
+        elif is_map(others):
             yield from violations(item, others, root, inside)
 
 

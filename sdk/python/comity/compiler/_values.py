@@ -12,6 +12,7 @@ from typing import Any
 
 from ._builtins import value_fault
 from ._ir import Array, Boolean, Choice, Integer, Nullable, Number, Record, Ref, Spec, Text, Type, Union
+from ._json import is_list, is_map
 from ._yaml import Where
 
 __all__ = ["faults"]
@@ -45,7 +46,7 @@ def faults(
 
 
 def _record(spec: Spec, kind: Record, value: Any, where: Where, partial: bool) -> Iterator[tuple[Where, str]]:
-    if not isinstance(value, dict):
+    if not is_map(value):
         yield where, "is no object"
         return
     for name in value:
@@ -59,7 +60,7 @@ def _record(spec: Spec, kind: Record, value: Any, where: Where, partial: bool) -
 
 
 def _array(spec: Spec, kind: Array, value: Any, where: Where, partial: bool) -> Iterator[tuple[Where, str]]:
-    if not isinstance(value, list):
+    if not is_list(value):
         yield where, "is no array"
         return
     if not kind.min_items <= len(value) <= kind.max_items:
@@ -71,12 +72,12 @@ def _array(spec: Spec, kind: Array, value: Any, where: Where, partial: bool) -> 
 
 
 def _union(spec: Spec, kind: Union, value: Any, where: Where, partial: bool) -> Iterator[tuple[Where, str]]:
-    tag = value.get(kind.tag) if isinstance(value, dict) else None
+    tag = value.get(kind.tag) if is_map(value) else None
     for constant, ref in kind.variants:
         if tag == constant:
             yield from faults(spec, ref, value, where, partial=partial)
             return
-    if not (partial and isinstance(value, dict) and tag is None):
+    if not (partial and is_map(value) and tag is None):
         yield where, f"{kind.tag!r} is none of {', '.join(c for c, _ in kind.variants)}"
 
 
