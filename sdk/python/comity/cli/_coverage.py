@@ -191,7 +191,7 @@ def _judge(
     cells = [
         f"{feature.feature}<br><sub>`{feature.id}` · {feature.see}</sub>",
         feature.family,
-        ", ".join(f"[{each}](requirements.md#{each.lower()})" for each in ids),
+        ", ".join(f"[{each}](requirements.md#{each})" for each in ids),
         ", ".join(
             [*(f"`{name}`" for name in properties), *(f"[{Path(path).name}](../{path})" for path in tests)]
         ),
