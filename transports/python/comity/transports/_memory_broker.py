@@ -1,0 +1,275 @@
+"""The broker behind `memory://`: who gets what, in which order, and who has to wait.
+
+Responsible for matching, groups, buffers, back-pressure and last values on one event loop. Not responsible for
+URLs, sizes or connections: `memory.py` is.
+
+Every subscription, and every group, is a `Channel` with one bounded buffer; its members take from it in turn.
+A publisher that must wait leaves a `Waiting` in each channel it is due in, behind those who came before; whoever
+makes the last missing room puts the message into all of them at once. So order is total, and a cancelled
+publish has reached either every subscriber or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from comity.sdk.address import Pattern
+from comity.sdk.ports import Delivery, Frame
+
+__all__ = ["Broker", "Channel", "Member"]
+
+_log = logging.getLogger(__name__)
+_TURN = 64  # deliveries before others on the event loop have theirs
+
+
+class Message(NamedTuple):
+    """What waits in a buffer; `repeatable` where it was published at least once, so that a nack repeats it."""
+
+    address: str
+    frame: Frame
+    repeatable: bool = False
+    redelivered: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A message that waits until all its channels have room."""
+
+    address: str
+    frame: Frame
+    channels: list[Channel]
+    done: asyncio.Future[None]
+
+
+class Broker:
+    """All channels of one name on one event loop."""
+
+    def __init__(self, retain: int) -> None:
+        self.connections = 0
+        self.last: dict[str, Frame] = {}
+        self._retain = retain
+        self._exact: dict[str, list[Channel]] = {}
+        self._wild: list[Channel] = []
+
+    def publish(self, address: str, frame: Frame) -> None:
+        """Deliver where there is room; where there is none, count a drop."""
+        self._keep(address, frame)
+        for channel in self._due(address):
+            if channel.full or channel.waiting:
+                channel.dropped += 1
+            else:
+                channel.put(Message(address, frame))
+
+    async def publish_waiting(self, address: str, frame: Frame) -> None:
+        """Deliver to all, once all have room."""
+        channels = self._due(address)
+        if not any(channel.full or channel.waiting for channel in channels):
+            self._commit(address, frame, channels)
+            return
+        waiting = Waiting(address, frame, channels, asyncio.get_running_loop().create_future())
+        for channel in channels:
+            channel.waiting.append(waiting)
+        try:
+            await waiting.done
+        except asyncio.CancelledError:
+            self._give_up(waiting)
+            raise
+
+    def join(
+        self, pattern: Pattern, group: str | None, buffer: int, on_delivery: Callable[[Delivery], None]
+    ) -> Member:
+        """Add a member to the group's channel, or to a channel of its own."""
+        channels = self._exact.setdefault(str(pattern), []) if pattern.literal else self._wild
+        channel = next(
+            (one for one in channels if group is not None and (one.group, one.pattern) == (group, pattern)),
+            None,
+        )
+        if channel is None:
+            channel = Channel(self, pattern, group, buffer)
+            channels.append(channel)
+        member = Member(channel, on_delivery)
+        channel.members.append(member)
+        channel.schedule()
+        return member
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel whose last member has left; nobody waits for it any more."""
+        if channel.pattern.literal:
+            channels = self._exact[str(channel.pattern)]
+            channels.remove(channel)
+            if not channels:
+                del self._exact[str(channel.pattern)]
+        else:
+            self._wild.remove(channel)
+        freed, channel.waiting = channel.waiting, deque()
+        for waiting in freed:
+            waiting.channels.remove(channel)
+        self.advance(freed)
+
+    def advance(self, waiting: Iterable[Waiting]) -> None:
+        """Put each of `waiting` into its channels if it heads them all and they have room; then those behind."""
+        candidates = deque(waiting)
+        while candidates:
+            one = candidates.popleft()
+            if one.done.done() or any(due.full or due.waiting[0] is not one for due in one.channels):
+                continue
+            for channel in one.channels:
+                channel.waiting.popleft()
+            self._commit(one.address, one.frame, one.channels)
+            one.done.set_result(None)
+            candidates.extend(channel.waiting[0] for channel in one.channels if channel.waiting)
+
+    def _give_up(self, waiting: Waiting) -> None:
+        behind = [channel for channel in waiting.channels if waiting in channel.waiting]
+        for channel in behind:
+            channel.waiting.remove(waiting)
+        self.advance(channel.waiting[0] for channel in behind if channel.waiting)
+
+    def _commit(self, address: str, frame: Frame, channels: list[Channel]) -> None:
+        self._keep(address, frame)
+        for channel in channels:
+            channel.put(Message(address, frame, repeatable=True))
+
+    def _due(self, address: str) -> list[Channel]:
+        return self._exact.get(address, []) + [one for one in self._wild if one.pattern.matches(address)]
+
+    def _keep(self, address: str, frame: Frame) -> None:
+        self.last.pop(address, None)
+        self.last[address] = frame
+        if len(self.last) > self._retain:
+            del self.last[next(iter(self.last))]
+
+
+class Channel:
+    """A bounded buffer and the members that take from it in turn."""
+
+    def __init__(self, broker: Broker, pattern: Pattern, group: str | None, buffer: int) -> None:
+        self.broker = broker
+        self.pattern = pattern
+        self.group = group
+        self.dropped = 0
+        self.members: deque[Member] = deque()
+        self.waiting: deque[Waiting] = deque()
+        self._buffer = buffer
+        self._messages: deque[Message] = deque()
+        self._scheduled = False
+
+    @property
+    def size(self) -> int:
+        """Messages that wait for a member."""
+        return len(self._messages)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further message fits."""
+        return len(self._messages) >= self._buffer
+
+    def put(self, message: Message) -> None:
+        """Add a message; a redelivered one goes to the front, whether there is room or not."""
+        if message.redelivered:
+            self._messages.appendleft(message)
+        else:
+            self._messages.append(message)
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Deliver soon, if there is anything and anybody."""
+        if not self._scheduled and self._messages:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def deliver(self, limit: int, only: Member | None = None) -> None:
+        """Hand up to `limit` messages to the members that are not paused, in turn."""
+        while limit and self._messages:
+            member = only or self._next()
+            if member is None or member.paused:
+                return
+            limit -= 1
+            member.deliver(self._messages.popleft())
+            if self.waiting:
+                self.broker.advance([self.waiting[0]])
+
+    def leave(self, member: Member) -> None:
+        """Take `member` out; what waits goes to those who stay, or is lost with the last."""
+        self.members.remove(member)
+        if self.members:
+            self.schedule()
+        else:
+            self._messages.clear()
+            self.broker.remove(self)
+
+    def _take_turn(self) -> None:
+        self._scheduled = False
+        self.deliver(_TURN)
+        if any(not member.paused for member in self.members):
+            self.schedule()
+
+    def _next(self) -> Member | None:
+        for _ in range(len(self.members)):
+            self.members.rotate(-1)
+            if not self.members[-1].paused:
+                return self.members[-1]
+        return None
+
+
+class Member:
+    """One subscription; alone in its channel, or one of a group."""
+
+    def __init__(self, channel: Channel, on_delivery: Callable[[Delivery], None]) -> None:
+        self.paused = False
+        self.on_close: Callable[[Member], None] = _nothing
+        self._channel = channel
+        self._on_delivery = on_delivery
+        self._open = True
+
+    @property
+    def dropped(self) -> int:
+        """Messages lost to a full buffer; the members of a group share the count."""
+        return self._channel.dropped
+
+    def pause(self) -> None:
+        """See `Subscription.pause`."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Take from the buffer again."""
+        self.paused = False
+        self._channel.schedule()
+
+    def drain(self) -> None:
+        """Take all that waits, unless paused or others of the group can."""
+        if self._open and not self.paused and len(self._channel.members) == 1:
+            self._channel.deliver(self._channel.size, self)
+
+    async def close(self) -> None:
+        """End the subscription. Idempotent."""
+        if self._open:
+            self._open = False
+            self._channel.leave(self)
+            self.on_close(self)
+
+    def deliver(self, message: Message) -> None:
+        """Call back; a callback that raises is the subscriber's defect, logged, and harms nobody else."""
+        address, frame, repeatable, redelivered = message
+        delivery = Delivery(address, frame, redelivered)
+        if repeatable:
+            delivery = Delivery(address, frame, redelivered, nack=partial(self._again, iter((message,))))
+        try:
+            self._on_delivery(delivery)
+        except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
+            _log.exception("the subscriber of %s raised on a message to %s", self._channel.pattern, address)
+
+    def _again(self, once: Iterator[Message]) -> None:
+        for message in once:
+            if self._channel.members:
+                self._channel.put(message._replace(redelivered=True))
+
+
+def _nothing(member: Member) -> None:
+    pass

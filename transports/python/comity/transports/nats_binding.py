@@ -1,0 +1,97 @@
+"""CloudEvents and NATS messages, by the NATS protocol binding 1.0.3-wip: pure functions, no broker.
+
+Responsible for binary mode in both directions and for telling structured messages apart; a structured payload
+is read by `comity.sdk.codec`. Not responsible for what the attributes mean.
+
+The released binding (1.0.2) knows structured mode only; binary mode is that of the working draft, in which
+every attribute, `datacontenttype` included, is a header `ce-NAME` with a percent-encoded value, and a
+`Content-Type` of `application/cloudevents` marks the structured messages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
+from comity.sdk.ports import Frame
+from comity.transports._payload import data_bytes
+
+__all__ = ["decode", "encode"]
+
+_PREFIX: Final = "ce-"
+_STRUCTURED: Final = "application/cloudevents"
+_PLAIN = re.compile(r"[!#$&-~]*")  # printable ASCII but space, quotation mark and percent sign
+_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
+_MOST_NAMES: Final = 256
+
+
+def encode(frame: Frame) -> tuple[dict[str, str], bytes]:
+    """Headers and payload of `frame` in binary mode.
+
+    Raises `LocalProtocolError` for an attribute or data that cannot be written.
+    """
+    return {_PREFIX + name: _escape(value) for name, value in frame.attributes.items()}, data_bytes(frame)
+
+
+def decode(headers: Mapping[str, str] | None, payload: bytes) -> Frame:
+    """The frame of a message in either mode.
+
+    Raises `RemoteProtocolError` for a batch, a repeated attribute or a value that is not percent-encoded UTF-8.
+    """
+    attributes: dict[str, str] = {}
+    for header, text in (headers or {}).items():
+        name = _NAMES.get(header) or _attribute(header)
+        if name.startswith(":"):
+            if name == ":content-type" and text.strip().lower().startswith(_STRUCTURED):
+                return _structured(text.strip().lower(), payload)
+            continue
+        if name in attributes:
+            raise RemoteProtocolError(f"attribute {name!r} is given twice")
+        attributes[name] = text if _PLAIN.fullmatch(text) else _unescape(name, text)
+    return Frame(attributes, payload)
+
+
+def _attribute(header: str) -> str:
+    """The attribute's name for `header`, or `:header` where it is none; remembered."""
+    lower = header.lower()
+    name = lower[len(_PREFIX) :] if lower.startswith(_PREFIX) and len(lower) > len(_PREFIX) else f":{lower}"
+    if len(_NAMES) < _MOST_NAMES:
+        _NAMES[header] = name
+    return name
+
+
+def _escape(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    try:
+        return quote(value, safe=_SAFE)
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"an attribute holds a lone surrogate: {value!r}") from error
+
+
+def _unescape(name: str, text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] == '"':  # older senders quoted instead of escaping
+        text = _QUOTED_PAIR.sub(r"\1", text[1:-1])
+    if not text.isascii() or _BAD_ESCAPE.search(text):
+        raise RemoteProtocolError(f"attribute {name!r} is not percent-encoded")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
+
+
+def _structured(content_type: str, payload: bytes) -> Frame:
+    kind = content_type.partition(";")[0].strip()
+    if kind not in (_STRUCTURED, f"{_STRUCTURED}+json"):
+        raise RemoteProtocolError(
+            f"content type {kind!r} is not understood: send application/cloudevents+json"
+        )
+    from comity.sdk.codec import decode_structured  # imported late: binary mode needs no codec
+
+    return decode_structured(payload)
