@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from pydantic_core import ValidationError
+from pydantic_core import ValidationError, to_json
 
 from .envelope import REQUIRED
 from .errors import RemoteProtocolError
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from .model import Record
     from .ports import Json
 
-__all__ = ["decode_data", "decode_structured", "encode_data", "encode_structured", "json_pointer", "size"]
+__all__ = [
+    "JsonBytes",
+    "decode_data",
+    "decode_structured",
+    "decode_value",
+    "encode_data",
+    "encode_structured",
+    "head_size",
+    "json_pointer",
+]
 
 INVALID: Final = "core.invalid"
 NOT_UNDERSTOOD: Final = "core.not_understood"
@@ -32,9 +41,15 @@ _SMALL: Final = 4096  # text this short cannot hold a Value over its limit, howe
 M = TypeVar("M", bound="Record")
 
 
-def encode_data(message: Record) -> bytes:
+class JsonBytes(bytes):
+    """Octets known to be JSON by the lexical rules, because this codec wrote them."""
+
+    __slots__ = ()
+
+
+def encode_data(message: Record) -> JsonBytes:
     """The payload of `message`: compact JSON, absent members left out."""
-    return message.__pydantic_serializer__.to_json(message, by_alias=True)
+    return JsonBytes(message.__pydantic_serializer__.to_json(message, by_alias=True))
 
 
 def decode_data(
@@ -46,7 +61,15 @@ def decode_data(
     `critical` names them. Raises `RemoteProtocolError` with `core.malformed`, `core.not_understood`, or `core.invalid`
     and the JSON pointer of the first offending place (CORE-SCH-003).
     """
-    text, value = _open(data)
+    text, value = (data, read(data)) if isinstance(data, bytes) else (dump(data), data)
+    return decode_value(value, text, message, newer=newer, critical=critical)
+
+
+def decode_value(
+    value: Any, text: bytes, message: type[M], *, newer: bool = False, critical: Sequence[str] = ()
+) -> M:
+    """The same for a value that was read already, of which `text` is a spelling."""
+    check_depth(value, text)
     if newer or critical:
         check_finite(value)
         _check_critical(message, critical)
@@ -69,12 +92,12 @@ def encode_structured(frame: Frame) -> bytes:
     Data bytes stand inline as JSON where they are JSON; signed data and any other bytes travel as `data_base64`, so that
     they come out as they went in.
     """
-    head = dump(dict(frame.attributes))[:-1]
+    head = to_json(frame.attributes)[:-1]
     comma = b"," if len(head) > 1 else b""
     data = frame.data
     if not isinstance(data, bytes):
         return b'%b%b"data":%b}' % (head, comma, dump(data))
-    if "comitysig" in frame.attributes or not _is_json(data):
+    if "comitysig" in frame.attributes or not (type(data) is JsonBytes or _is_json(data)):
         return b'%b%b"data_base64":"%b"}' % (head, comma, b64encode(data))
     return b'%b%b"data":%b}' % (head, comma, data)
 
@@ -91,19 +114,17 @@ def decode_structured(data: bytes) -> Frame:
         raise RemoteProtocolError("a structured event is one JSON object", code=MALFORMED)
     members = cast("dict[str, Any]", document)
     payload = _payload(members)
-    for name in [name for name, value in members.items() if type(value) is not str]:
-        value = members.pop(name)
-        if value is not None and name not in REQUIRED:
-            members[name] = dump(value).decode()
+    try:
+        "".join(members.values())  # the fastest way to learn that all are strings
+    except TypeError:
+        members = _spelled(members)
     return Frame(members, payload)
 
 
-def size(frame: Frame) -> int:
-    """Octets of an event, the same on every transport: names and values of the attributes, and the data."""
-    attributes = frame.attributes
+def head_size(attributes: Mapping[str, str]) -> int:
+    """Octets of the names and values of `attributes`; with the data's it is an event's size, on every transport."""
     head = "".join(attributes) + "".join(attributes.values())
-    data = frame.data if isinstance(frame.data, bytes) else dump(frame.data)
-    return len(head if head.isascii() else head.encode(errors="surrogatepass")) + len(data)
+    return len(head) if head.isascii() else len(head.encode(errors="surrogatepass"))
 
 
 def json_pointer(location: Sequence[int | str], value: Any) -> str:
@@ -119,12 +140,6 @@ def json_pointer(location: Sequence[int | str], value: Any) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
-def _open(data: bytes | Json) -> tuple[bytes, Any]:
-    text, value = (data, read(data)) if isinstance(data, bytes) else (dump(data), data)
-    check_depth(value, text)
-    return text, value
-
-
 def _check_critical(message: type[Record], critical: Sequence[str]) -> None:
     known = {field.alias or name for name, field in message.model_fields.items()}
     for name in critical:
@@ -137,6 +152,12 @@ def _invalid(error: ValidationError, value: Any) -> RemoteProtocolError:
     pointer = json_pointer(first["loc"], value)
     shown = pointer if len(pointer) <= _POINTER_LIMIT else None
     return RemoteProtocolError(f"{pointer or 'data'}: {first['msg']}", code=INVALID, pointer=shown)
+
+
+def _spelled(members: Mapping[str, Any]) -> dict[str, str]:
+    texts = {name: value for name, value in members.items() if isinstance(value, str)}
+    others = {n: v for n, v in members.items() if n not in texts and n not in REQUIRED and v is not None}
+    return texts | {name: dump(value).decode() for name, value in others.items()}
 
 
 def _is_json(data: bytes) -> bool:

@@ -7,9 +7,10 @@ data, signatures, or for what a receiver does about an envelope that it cannot r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from .address import parse_address
@@ -28,7 +29,7 @@ REQUIRED: Final[Mapping[str, str]] = {
     "specversion": r"1\.0",
     "id": _ID,
     "source": _AGENT,
-    "type": r"(?=.{1,128}\n)comity\.[a-z][a-z0-9-]{0,31}\.v[1-9][0-9]{0,2}\.[A-Z][A-Za-z0-9]{0,63}",
+    "type": r"(?=[^\n]{1,128}(?:\n|\Z))comity\.[a-z][a-z0-9-]{0,31}\.v[1-9][0-9]{0,2}\.[A-Z][A-Za-z0-9]{0,63}",
     "time": _TIME,
     "datacontenttype": r"application/json",
     "sequence": r"[0-9]{16}",
@@ -49,9 +50,14 @@ _OPTIONAL: Final[Mapping[str, str]] = {
     "comitysig": r"[A-Za-z0-9_-]{86}",
 }
 _EACH = {name: re.compile(pattern) for name, pattern in _OPTIONAL.items()}
-_NAMES = tuple(REQUIRED)
-# one match over all required values, of which none admits the separator
-_ALL = re.compile("".join(f"(?:{pattern})\n" for pattern in REQUIRED.values()))
+# what stays the same from message to message of one source on one channel, and what differs with every one
+_STANDING = ("specversion", "source", "type", "datacontenttype", "comityversion", "comityaddress")
+_OWN = ("id", "time", "sequence")
+_standing = itemgetter(*_STANDING)
+_own = itemgetter(*_OWN)
+# one match over several values, of which none admits the separator
+_ALL_STANDING = re.compile("\n".join(f"(?:{REQUIRED[name]})" for name in _STANDING))
+_ALL_OWN = re.compile("\n".join(f"(?:{REQUIRED[name]})" for name in _OWN))
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,22 +79,17 @@ def read_envelope(attributes: Mapping[str, str]) -> Envelope:
     with `core.malformed` whose text names the offending attribute; attributes have no JSON pointer.
     """
     try:
-        text = "\n".join([attributes[name] for name in _NAMES]) + "\n"
+        own = _own(attributes)
+        namespace, major, minor = _route(*_standing(attributes))
     except KeyError as missing:
         raise _malformed(str(missing.args[0]), "is missing") from None
-    if _ALL.fullmatch(text) is None:
-        raise _malformed(_culprit(attributes), "breaks its pattern")
-    if len(attributes) > len(_NAMES):
+    if _ALL_OWN.fullmatch("\n".join(own)) is None:
+        raise _malformed(_culprit(zip(_OWN, own, strict=True)), "breaks its pattern")
+    if len(attributes) > len(REQUIRED):
         _check_others(attributes)
-    major, _, minor = attributes["comityversion"].partition(".")
     expiry = attributes.get("expirytime")
-    return Envelope(
-        _namespace(attributes["comityaddress"]),
-        int(major),
-        int(minor),
-        parse_time(attributes["time"], "time"),
-        None if expiry is None else parse_time(expiry, "expirytime"),
-    )
+    expiry_us = None if expiry is None else parse_time(expiry, "expirytime")
+    return Envelope(namespace, major, minor, parse_time(own[1], "time"), expiry_us)
 
 
 def answerable(attributes: Mapping[str, str]) -> bool:
@@ -118,20 +119,21 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _namespace(address: str) -> str:
+@lru_cache(maxsize=4096)
+def _route(*standing: str) -> tuple[str, int, int]:
+    """Namespace, major and minor of well-formed standing attributes; remembered, as sources repeat them."""
+    if _ALL_STANDING.fullmatch("\n".join(standing)) is None:
+        raise _malformed(_culprit(zip(_STANDING, standing, strict=True)), "breaks its pattern")
+    version, address = standing[4:]
+    major, _, minor = version.partition(".")
     try:
-        return parse_address(address).namespace
+        return parse_address(address).namespace, int(major), int(minor)
     except ConfigError:
         raise _malformed("comityaddress", "is no address") from None
 
 
-def _culprit(attributes: Mapping[str, str]) -> str:
-    broken = (name for name, pattern in REQUIRED.items() if not _alone(pattern, attributes[name]))
-    return next(broken, "type")
-
-
-def _alone(pattern: str, value: str) -> bool:
-    return "\n" not in value and re.fullmatch(f"(?:{pattern})\n", f"{value}\n") is not None
+def _culprit(values: Iterable[tuple[str, str]]) -> str:
+    return next(name for name, value in values if re.fullmatch(REQUIRED[name], value) is None)
 
 
 def _check_others(attributes: Mapping[str, str]) -> None:

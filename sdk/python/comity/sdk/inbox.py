@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .codec import decode_data, size
+from .codec import decode_value, head_size
 from .envelope import Envelope, answerable, read_envelope
 from .errors import RemoteProtocolError
 from .family import Family
+from .lexical import dump, read
 from .model import MISSING, Message
 from .ports import Frame, Now
 from .security import verify_frame
@@ -92,9 +93,10 @@ class Inbox:
     def receive(self, frame: Frame, now: Now) -> Outcome:
         """What to do about `frame`; never raises on bad input."""
         self._now = now
-        attributes = frame.attributes
+        attributes, data = frame
+        text = data if isinstance(data, bytes) else dump(data)
         limit = self._limits.get(attributes.get("type", ""), self._limit)
-        if size(frame) > limit:  # CORE-LEX-006
+        if head_size(attributes) + len(text) > limit:  # CORE-LEX-006
             return self._refuse("core.too_large", attributes, f"larger than {limit} octets")
         try:
             envelope = read_envelope(attributes)
@@ -107,7 +109,7 @@ class Inbox:
                 verify_frame(frame)
             except RemoteProtocolError as error:  # CORE-SIG-002 to CORE-SIG-006
                 return Dropped(str(error))
-        return self._read(frame, envelope, now)
+        return self._read(frame, text, envelope, now)
 
     def release(self, now: Now) -> list[Accepted]:
         """Those held whose time has come within 500 ms of the clock (CORE-CLK-001), in the order of their stamps."""
@@ -130,7 +132,7 @@ class Inbox:
         wall_us = round(self._now.wall * 1_000_000)
         return self._now.mono + max(0, self._held[0][0] - wall_us) / 1_000_000
 
-    def _read(self, frame: Frame, envelope: Envelope, now: Now) -> Outcome:
+    def _read(self, frame: Frame, text: bytes, envelope: Envelope, now: Now) -> Outcome:
         attributes, data = frame
         family = self._family
         if envelope.major != family.major:  # CORE-VER-001
@@ -138,9 +140,12 @@ class Inbox:
         name, message = self._accepts.get(attributes["type"], ("", None))
         if message is None:  # CORE-SCH-002
             return self._refuse("core.unknown_type", attributes)
-        critical = attributes.get("comitycrit", "").split()
+        critical = attributes["comitycrit"].split() if "comitycrit" in attributes else ()
         try:  # CORE-LEX-001 to 005, CORE-VER-002 to 004, CORE-SCH-001
-            decoded = decode_data(data, message, newer=envelope.minor > family.minor, critical=critical)
+            value = read(text) if data is text else data
+            decoded = decode_value(
+                value, text, message, newer=envelope.minor > family.minor, critical=critical
+            )
         except RemoteProtocolError as error:
             return self._refuse(error.code, attributes, str(error), error.pointer)
         if message.WRITE and getattr(decoded, "agent", MISSING) not in (MISSING, attributes["source"]):

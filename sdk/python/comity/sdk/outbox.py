@@ -7,6 +7,7 @@ responsible for sending or repeating them: who repeats a request sends the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 from .address import Address
@@ -46,7 +47,7 @@ class Outbox:
         self._identity = identity
         self._namespace = namespace
         self._signed = profile == "signed"
-        self._entropy = entropy
+        self._life = _digest(entropy, identity.agent_id.encode())[:16]
         self.next_sequence = first_sequence
 
     def request(self, message: Message, now: Now, *, expires_ms: int | None = None) -> Send:
@@ -60,7 +61,7 @@ class Outbox:
         self.next_sequence = sequence + 1
         stamp = f"{sequence:016d}"
         extra = {} if expires_ms is None else {"expirytime": format_time(now.wall + expires_ms / 1000)}
-        event = _digest(self._entropy, stamp.encode())
+        event = f"{self._life}-{stamp}"
         address = self._address(message, self._identity.agent_id)
         return self._send(message, encode_data(message), address, event, format_time(now.wall), stamp, extra)
 
@@ -117,10 +118,15 @@ class Outbox:
     def _address(self, message: Message, key: str) -> str:
         family = self._family
         channel = family.channel_of[type(message).__name__]
-        return str(Address(self._namespace, family.name, family.major, channel.name, (key,)))
+        return _address(self._namespace, family.name, family.major, channel.name, key)
 
     def _content_id(self, message: Message, *parts: str | bytes) -> str:
         return _digest(message.TYPE.encode(), *(p.encode() if isinstance(p, str) else p for p in parts))
+
+
+@lru_cache(maxsize=4096)
+def _address(namespace: str, family: str, major: int, channel: str, key: str) -> str:
+    return str(Address(namespace, family, major, channel, (key,)))
 
 
 def _digest(*parts: bytes) -> str:
