@@ -51,7 +51,11 @@ class Settings:
 
 
 class _Client(Client):
-    """nats-py upgrades to TLS only if the server asks; where we ask, nothing is said before TLS."""
+    """nats-py with two defects mended.
+
+    It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. And a PONG for a flush
+    that was cancelled or timed out stops its reading for good.
+    """
 
     def __init__(self, tls_only: bool) -> None:
         super().__init__()
@@ -61,6 +65,11 @@ class _Client(Client):
         if self._tls_only and not self._server_info.get("tls_required"):
             raise nats.errors.Error("the server offers no TLS, so nothing was sent to it")
         return super()._connect_command()
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
 
 class Connection:
@@ -89,7 +98,7 @@ class Connection:
         self._loss: asyncio.Future[None] = loop.create_future()
         self._back = asyncio.Event()
         self._back.set()
-        connecting = loop.create_task(self._connect())
+        connecting = loop.create_task(self._make_contact())
         try:
             async with asyncio.timeout(self._timeout):
                 either: set[asyncio.Future[Any]] = {connecting, self._failed}
@@ -98,7 +107,6 @@ class Connection:
                     raise self._failed.result()
                 connecting.result()
                 self._opened = True
-                await self._round_trip()
         except BaseException as error:
             connecting.cancel()
             await asyncio.wait({connecting})
@@ -185,7 +193,7 @@ class Connection:
         finally:
             await self._end()
 
-    async def _connect(self) -> None:
+    async def _make_contact(self) -> None:
         settings = self._settings
         await self._client.connect(
             settings.server,
@@ -202,6 +210,7 @@ class Connection:
             token=settings.token,
             tls=settings.tls,
         )
+        await self._round_trip()
 
     async def _round_trip(self) -> None:
         """PING and PONG behind everything that was written before.
@@ -301,7 +310,7 @@ def _advice(error: Exception, text: str) -> str:
         return "no answer in time: check that a NATS server listens there"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there: start a server (comity brokers up nats) or correct the URL"
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError | nats.errors.UnexpectedEOF):
         return "the server hung up: if it asks for a client certificate, name it with ?cert=FILE&key=FILE"
     if isinstance(error, OSError):
         return "it cannot be reached: correct the URL or the network"

@@ -1,0 +1,123 @@
+"""`memory://` keeps the contract of transports, and its own promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from comity.sdk.errors import ConfigError
+from comity.sdk.ports import Guarantee, Transport
+from comity.transports import connect
+from tests.transports.contract import *  # noqa: F403
+from tests.transports.contract import Inbox, MakeTransport, frame
+
+
+@pytest_asyncio.fixture
+async def make_transport(space: str) -> AsyncIterator[MakeTransport]:
+    opened: list[Transport] = []
+
+    async def make(**options: str | float) -> Transport:
+        transport = connect(f"memory://{space}", **options)
+        await transport.open()
+        opened.append(transport)
+        return transport
+
+    yield make
+    for transport in opened:
+        await transport.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["memory:", "memory://", "memory://x/y", "memory://x?buffer=0", "memory://x?buffer=1&buffer=2"]
+)
+def test_a_wrong_url_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        connect(url)
+
+
+async def test_names_are_apart_and_end_with_their_last_connection() -> None:
+    inbox = Inbox()
+    one, other = connect("memory://one"), connect("memory://other")
+    await one.open()
+    await other.open()
+    await one.subscribe("a.b.v1.c", inbox)
+    await other.publish("a.b.v1.c", frame())
+    await one.publish("a.b.v1.c", frame(b"mine"))
+    await inbox.expect(1)
+    await one.close()
+    await other.close()
+    again = connect("memory://one")
+    await again.open()
+    assert await again.last_value("a.b.v1.c") is None  # type: ignore[attr-defined]
+    await again.close()
+
+
+async def test_forgotten_last_values_are_the_longest_unchanged(make_transport: MakeTransport) -> None:
+    transport = await make_transport(retain=2)
+    for key in ("a", "b", "a", "c"):
+        await transport.publish(f"x.y.v1.z.{key}", frame(key.encode()))
+    found = [await transport.last_value(f"x.y.v1.z.{key}") for key in "abc"]  # type: ignore[attr-defined]
+    assert found == [frame(b"a"), None, frame(b"c")]
+
+
+async def test_a_receiver_cannot_change_what_others_receive(make_transport: MakeTransport) -> None:
+    transport, inbox = await make_transport(), Inbox()
+    sent = frame(subject="mine")
+    await transport.subscribe("a.b.v1.c", inbox)
+    await transport.publish("a.b.v1.c", sent)
+    sent.attributes["subject"] = "changed"  # type: ignore[index]
+    (delivery,) = await inbox.expect(1)
+    assert delivery.frame.attributes["subject"] == "mine"
+
+
+async def test_many_waiting_publishers_are_freed_when_the_slow_one_leaves(
+    make_transport: MakeTransport,
+) -> None:
+    sender, receiver = await make_transport(), await make_transport(buffer=3000)
+    slow = await (await make_transport(buffer=1)).subscribe("a.b.v1.c", Inbox())
+    slow.pause()
+    quick = Inbox()
+    await receiver.subscribe("a.b.v1.c", quick)
+    sending = [
+        asyncio.create_task(sender.publish("a.b.v1.c", frame(b"%d" % n), guarantee=Guarantee.AT_LEAST_ONCE))
+        for n in range(2500)
+    ]
+    await quick.expect(1)
+    await slow.close()
+    await asyncio.gather(*sending)
+    await quick.expect(2500)
+    assert quick.datas == [b"%d" % n for n in range(2500)]
+
+
+async def test_a_full_member_of_one_address_does_not_hold_up_another(make_transport: MakeTransport) -> None:
+    transport = await make_transport(buffer=1)
+    slow, quick = Inbox(), Inbox()
+    (await transport.subscribe("a.b.v1.slow", slow)).pause()
+    await transport.subscribe("a.b.v1.quick", quick)
+    stuck = [
+        asyncio.create_task(transport.publish("a.b.v1.slow", frame(), guarantee=Guarantee.AT_LEAST_ONCE))
+        for _ in range(3)
+    ]
+    for _ in range(20):
+        await transport.publish("a.b.v1.quick", frame(), guarantee=Guarantee.AT_LEAST_ONCE)
+    await quick.expect(20)
+    assert sum(task.done() for task in stuck) == 1
+    await transport.close()
+    await asyncio.gather(*stuck)
+
+
+async def test_what_waits_for_a_leaving_member_goes_to_the_group(make_transport: MakeTransport) -> None:
+    transport, leaver, stayer = await make_transport(), Inbox(), Inbox()
+    leaving = await transport.subscribe("a.b.v1.c", leaver, group="g")
+    staying = await transport.subscribe("a.b.v1.c", stayer, group="g")
+    leaving.pause()
+    staying.pause()
+    for number in range(10):
+        await transport.publish("a.b.v1.c", frame(b"%d" % number))
+    await leaving.close()
+    staying.resume()
+    await stayer.expect(10)
+    assert leaver == []

@@ -1,0 +1,389 @@
+"""What `nats://` does when the server, its permissions or the network are not as one wishes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+
+from comity.sdk.errors import ConfigError, TransportError
+from comity.sdk.ports import Transport
+from comity.transports import connect
+from comity.transports.brokers import Broker
+from tests.conftest import broker_or_policy
+from tests.transports.certificates import Authority
+from tests.transports.contract import Inbox, frame, settle, until, until_only
+
+pytestmark = pytest.mark.broker
+
+USERS = """
+authorization {
+  users: [
+    {user: "anna", password: "p@ss:w/ord"}
+    {user: "bob", password: "bob", permissions: {
+      publish: {allow: ["open.>"]}, subscribe: {allow: ["open.>", "_INBOX.>"]}}}
+  ]
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Broker]:
+    """A server that knows two users."""
+    with broker_or_policy("nats", USERS) as broker:
+        yield broker
+
+
+@pytest.fixture
+def fragile() -> Iterator[Broker]:
+    """A server that the test may kill."""
+    with broker_or_policy("nats") as broker:
+        yield broker
+
+
+@asynccontextmanager
+async def opened(url: str, **options: str | float) -> AsyncGenerator[Transport, None]:
+    """A connection for the block, and no task left after it."""
+    tasks = asyncio.all_tasks()
+    transport = connect(url, **options)
+    await transport.open()
+    try:
+        yield transport
+    finally:
+        await transport.close()
+    await until_only(tasks)
+
+
+async def refused(url: str, match: str, **options: str | float) -> str:
+    """Assert that opening fails in time with that message, and leaves no task; returns the message."""
+    tasks = asyncio.all_tasks()
+    async with asyncio.timeout(4):
+        with pytest.raises(TransportError, match=match) as caught:
+            await connect(url, **{"timeout": 2} | options).open()
+    await until_only(tasks)
+    return str(caught.value)
+
+
+def as_user(broker: Broker, credentials: str) -> str:
+    return broker.url.replace("://", f"://{credentials}@")
+
+
+async def test_nobody_listens() -> None:
+    began = time.monotonic()
+    await refused("nats://127.0.0.1:1", r"nats://127\.0\.0\.1:1: .*nobody listens there: start a server")
+    assert time.monotonic() - began < 1, "refused at once, not after the timeout"
+
+
+async def test_a_host_that_does_not_exist() -> None:
+    await refused("nats://nowhere.invalid:4222", "cannot be reached")
+
+
+async def test_a_server_that_says_nothing() -> None:
+    async with await asyncio.start_server(until_eof, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        await refused(f"nats://127.0.0.1:{port}", "no answer in time|timed out", timeout=0.3)
+
+
+async def until_eof(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+async def test_something_that_is_no_nats_server() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.com ESMTP\r\n")
+        await until_eof(reader, writer)
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
+        await refused(f"nats://127.0.0.1:{other.sockets[0].getsockname()[1]}", "INFO")
+
+
+@pytest.mark.parametrize("credentials", ["anna:wrong-secret", "nobody:wrong-secret", "wrong-secret"])
+async def test_wrong_credentials_are_named_but_never_shown(guarded: Broker, credentials: str) -> None:
+    message = await refused(
+        as_user(guarded, credentials), "refuses these credentials: correct user and password"
+    )
+    assert "wrong-secret" not in message
+
+
+async def test_no_credentials_where_some_are_wanted(guarded: Broker) -> None:
+    await refused(guarded.url, "refuses these credentials")
+
+
+async def test_escaped_credentials_are_understood(guarded: Broker) -> None:
+    async with opened(as_user(guarded, "anna:p%40ss%3Aw%2Ford")) as transport:
+        await transport.flush()
+
+
+async def test_a_token_is_understood() -> None:
+    with broker_or_policy("nats", 'authorization {token: "s3cret"}') as broker:
+        async with opened(as_user(broker, "s3cret")) as transport:
+            await transport.flush()
+        assert "other" not in await refused(as_user(broker, "other"), "refuses these credentials")
+
+
+async def test_subscribing_without_permission_is_refused(guarded: Broker) -> None:
+    async with opened(as_user(guarded, "bob:bob")) as transport:
+        inbox = Inbox()
+        with pytest.raises(TransportError, match=r"subscription to .closed\.test.*grant it"):
+            await transport.subscribe("closed.test.v1.things", inbox)
+        await transport.subscribe("open.test.v1.things", inbox)
+        await transport.publish("open.test.v1.things", frame())
+        await inbox.expect(1)
+
+
+async def test_publishing_without_permission_is_told_by_flush_or_the_next_publish(guarded: Broker) -> None:
+    async with opened(as_user(guarded, "bob:bob")) as transport:
+        await transport.publish("closed.test.v1.things.Key", frame())
+        with pytest.raises(TransportError, match=r"publish to .closed\.test\.v1\.things\.key.*grant it"):
+            await transport.flush()
+        await transport.flush()
+        await transport.publish("closed.test.v1.things.Key", frame())
+        await transport.subscribe("open.test.v1.things", Inbox())  # a round trip, so that the answer is here
+        with pytest.raises(TransportError, match="grant it"):
+            await transport.publish("closed.test.v1.things.Key", frame())
+        await transport.publish("open.test.v1.things", frame())
+        await transport.flush()
+
+
+# ------------------------------------------------------------------------ TLS
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ours"))
+
+
+def tls(authority: Authority, *, days: int = 1, verify: bool = False) -> str:
+    cert, key = authority.issue(f"server{days}", days=days)
+    return f'tls {{cert_file: "{cert}", key_file: "{key}", ca_file: "{authority.file}", verify: {str(verify).lower()}}}'
+
+
+async def test_tls_with_our_authority(authority: Authority, tmp_path: Path) -> None:
+    with broker_or_policy("nats", tls(authority)) as broker:
+        url = broker.url.replace("nats:", "tls:")
+        async with opened(f"{url}?ca={authority.file}") as transport:
+            inbox = Inbox()
+            await transport.subscribe("a.b.v1.c", inbox)
+            await transport.publish("a.b.v1.c", frame())
+            await inbox.expect(1)
+        await refused(url, "certificate is not trusted: name its authority with")
+        await refused(f"{url}?ca={Authority(tmp_path).file}", "certificate is not trusted")
+
+
+async def test_an_expired_certificate(authority: Authority) -> None:
+    with broker_or_policy("nats", tls(authority, days=-1)) as broker:
+        await refused(f"{broker.url.replace('nats:', 'tls:')}?ca={authority.file}", "expired")
+
+
+async def test_a_server_that_wants_a_client_certificate(authority: Authority) -> None:
+    cert, key = authority.issue("client")
+    with broker_or_policy("nats", tls(authority, verify=True)) as broker:
+        url = f"{broker.url.replace('nats:', 'tls:')}?ca={authority.file}"
+        async with opened(f"{url}&cert={cert}&key={key}") as transport:
+            await transport.flush()
+        await refused(url, r"\?cert=")
+
+
+async def test_tls_is_never_given_up() -> None:
+    said: list[bytes] = []
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576}\r\n')
+        said.append(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await refused(f"tls://anna:secret@127.0.0.1:{port}", "offers no TLS, so nothing was sent")
+        await until(lambda: bool(said))
+    assert said == [b""]
+
+
+# ---------------------------------------------------------------- broken wires
+
+
+async def test_a_server_killed_and_restarted_under_load(fragile: Broker) -> None:
+    async with opened(fragile.url, timeout=2) as transport:
+        inbox, address, sent = Inbox(), "a.b.v1.c", 0
+        await transport.subscribe(address, inbox)
+
+        async def load(seconds: float) -> None:
+            nonlocal sent
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                await transport.publish(address, frame(b"%d" % sent))
+                sent += 1
+                await asyncio.sleep(0)
+
+        await load(0.2)
+        fragile.kill()
+        await load(0.1)
+        fragile.restart()
+        await load(0.2)
+        with pytest.raises(TransportError, match="may not have arrived"):
+            await transport.flush()
+        before = sent
+        await load(0.1)
+        await settle(transport)
+        numbers = [int(data) for data in inbox.datas if isinstance(data, bytes)]
+        assert numbers == sorted(set(numbers)), "in order, and nothing twice"
+        assert set(range(before, sent)) <= set(numbers), "nothing that was flushed is missing"
+        assert numbers[0] == 0
+
+
+async def test_what_is_published_while_disconnected_is_kept_and_sent(fragile: Broker) -> None:
+    async with opened(fragile.url, timeout=1) as transport:
+        inbox, address = Inbox(), "a.b.v1.c"
+        await transport.subscribe(address, inbox)
+        fragile.kill()
+        with pytest.raises(TransportError, match="no answer within 1 s"):
+            await transport.flush()
+        for number in range(100):
+            await transport.publish(address, frame(b"%d" % number))
+        fragile.restart()
+        await inbox.expect(100)
+        assert inbox.datas == [b"%d" % number for number in range(100)]
+        await transport.flush()
+
+
+async def flood(transport: Transport, size: int) -> None:
+    """Publish without end."""
+    async with asyncio.timeout(30):
+        while True:
+            await transport.publish("a.b.v1.c", frame(b"x" * size))
+            await asyncio.sleep(0)
+
+
+async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None:
+    async with opened(fragile.url, outbox=20_000) as transport:
+        fragile.kill()
+        with pytest.raises(TransportError, match="publish again later"):
+            await flood(transport, 1000)
+        fragile.restart()
+        inbox = Inbox()
+        await transport.subscribe("a.b.v1.d", inbox)
+        await transport.publish("a.b.v1.d", frame(b"after"))
+        await inbox.expect(1)
+
+
+async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> None:
+    async with opened(fragile.url, timeout=0.5, outbox=100_000) as transport:
+        os.kill(fragile.now.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(TransportError, match=r"no answer within 0\.5 s"):
+                await flood(transport, 10_000)
+            with pytest.raises(TransportError, match="no answer"):
+                await transport.flush()
+            with pytest.raises(TransportError, match="no answer"):
+                await transport.subscribe("a.b.v1.c", Inbox())
+        finally:
+            os.kill(fragile.now.pid, signal.SIGCONT)
+
+
+async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
+    transport = connect(fragile.url, timeout=1)
+    tasks = asyncio.all_tasks()
+    await transport.open()
+    await transport.subscribe("a.b.v1.c", Inbox())
+    await transport.publish("a.b.v1.c", frame())
+    fragile.kill()
+    async with asyncio.timeout(4):
+        await transport.close()
+    await until_only(tasks)
+
+
+class Recorder:
+    """A server that says as little as the protocol allows, and remembers how much it had before each PING."""
+
+    def __init__(self) -> None:
+        self.published = 0
+        self.at_ping: list[int] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"HPUB "):
+                await reader.readexactly(int(line.split()[-1]) + 2)
+                self.published += 1
+            elif line.startswith(b"PING"):
+                self.at_ping.append(self.published)
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+
+@pytest.mark.parametrize("size", [10, 1000])
+async def test_flush_is_a_barrier(size: int) -> None:
+    recorder, total = Recorder(), 0
+    async with (
+        await asyncio.start_server(recorder, "127.0.0.1", 0) as server,
+        opened(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}") as transport,
+    ):
+        for count in (1, 10, 5000, 1):
+            for _ in range(count):
+                await transport.publish("a.b.v1.c", frame(b"x" * size))
+            total += count
+            await transport.flush()
+            assert recorder.at_ping[-1] == total
+
+
+# ------------------------------------------------------------------- strangers
+
+
+async def test_messages_of_other_programs_are_read_or_ignored(
+    nats_server: Broker, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = await nats.connect(nats_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with opened(nats_server.url) as transport:
+        inbox, subject = Inbox(), f"{space}.test.v1.things.k"
+        await transport.subscribe(f"{space}.test.v1.things.>", inbox)
+        document = b'{"specversion":"1.0","id":"1","source":"/x","type":"T","data":{"n":1}}'
+        await stranger.publish(subject, document, headers={"Content-Type": "application/cloudevents+json"})
+        await stranger.publish(subject, b"{}", headers={"ce-id": "%C0%A0"})
+        await stranger.publish(subject, b"not json", headers={"Content-Type": "application/cloudevents+json"})
+        await stranger.publish(f"{space}.test.v1.things.%2e", b"{}", headers={"ce-id": "1"})
+        await stranger.publish(subject, b"bare")
+        await stranger.flush()
+        await inbox.expect(2)
+        assert inbox[0].frame.attributes["id"] == "1"
+        assert inbox[1].frame == ({}, b"bare")
+        assert caplog.text.count("is no event and was ignored") == 3
+    await stranger.close()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "nats:",
+        "nats://",
+        "nats://h/path",
+        "nats://h?timeout=0",
+        "nats://h?timeout=x",
+        "nats://h?ca=x",
+        "tls://h?key=x",
+    ],
+)
+def test_a_wrong_url_is_refused(bad: str) -> None:
+    with pytest.raises(ConfigError):
+        connect(bad)
+
+
+def test_a_certificate_file_that_is_missing_is_named() -> None:
+    with pytest.raises(ConfigError, match="certificate file cannot be used"):
+        connect("tls://h?ca=/nowhere/ca.pem")
+
+
+def test_without_nats_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "comity.transports._nats_client", raising=False)
+    monkeypatch.setitem(sys.modules, "nats", None)
+    monkeypatch.setitem(sys.modules, "nats.errors", None)
+    with pytest.raises(ConfigError, match=r"pip install comity\[nats\]"):
+        connect("nats://anna:secret@h")
