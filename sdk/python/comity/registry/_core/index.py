@@ -2,200 +2,238 @@
 
 Responsible for finding the candidates of a filter without a scan. Postings of single paths are always kept; a
 compound posting over several paths is built once the intersections of its shape have cost as much as building
-it. Not responsible for operators (see `query`) or for order (see `order`).
+it. Not responsible for operators (see `query`) nor for order (see `order`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
-from .query import Term, capability_keys
+from .query import Filter
 from .values import Entry, getter, key_of, leaves
 
-__all__ = ["Index", "Slot"]
+__all__ = ["Index", "Slot", "by_agent"]
 
 _SCALARS = ("name", "endpoint", "health", "zone", "node")
 _MAPS = ("metadata", "resources")
 _MAX_COMPOUNDS = 8
-_EMPTY: frozenset[Any] = frozenset()
-_agent = attrgetter("agent")
+_MAX_SHAPES = 64
+_WHATEVER = ("",)
 
 
 class Slot:
-    """The fixed place of an agent; `entry` is replaced whole by every change."""
+    """The fixed place of an agent; `entry` is replaced whole by every change. `names` are its bare capabilities."""
 
-    __slots__ = ("agent", "entry")
+    __slots__ = ("agent", "entry", "names")
 
     def __init__(self, entry: Entry) -> None:
         self.agent: str = entry["agent"]
         self.entry = entry
+        self.names = _names(entry)
 
 
-class _Compound:
-    """Postings by the values at several paths together, with their order by agent kept once it was asked for."""
-
-    __slots__ = ("_capability", "_paths", "_postings", "_sorted")
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = [(path, getter(path)) for path in paths]
-        self._postings: dict[tuple[Any, ...], set[Slot]] = {}
-        self._sorted: dict[tuple[Any, ...], list[Slot]] = {}
-
-    def touches(self, members: Iterable[str]) -> bool:
-        return any(path.partition(".")[0] in members for path, _ in self._paths)
-
-    def keys(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
-        return product(*(_keys_at(path, read(entry)) for path, read in self._paths))
-
-    def add(self, slot: Slot, entry: Entry) -> None:
-        for key in self.keys(entry):
-            self._sorted.pop(key, None)
-            _add(self._postings, key, slot)
-
-    def remove(self, slot: Slot, entry: Entry) -> None:
-        for key in self.keys(entry):
-            self._sorted.pop(key, None)
-            _discard(self._postings, key, slot)
-
-    def get(self, key: tuple[Any, ...]) -> list[Slot]:
-        found = self._sorted.get(key)
-        if found is None:
-            found = sorted(self._postings.get(key, _EMPTY), key=_agent)
-            if found:
-                self._sorted[key] = found
-        return found
+by_agent = attrgetter("agent")
+_Postings: TypeAlias = dict[Any, Slot | set[Slot]]
+_Act: TypeAlias = Callable[[_Postings, Any, Slot], None]
 
 
 class Index:
-    """All postings of one registry."""
+    """All postings of one registry; `agents` are the slots by agent."""
 
-    __slots__ = ("_compounds", "_effort", "_paths", "_size")
+    __slots__ = ("_compounds", "_effort", "_paths", "agents")
 
     def __init__(self) -> None:
-        self._size = 0
-        self._paths: dict[str, dict[Any, set[Slot]]] = {}
+        self.agents: dict[str, Slot] = {}
+        self._paths: dict[str, _Postings] = {path: {} for path in ("capabilities", *_SCALARS)}
         self._compounds: dict[tuple[str, ...], _Compound] = {}
         self._effort: dict[tuple[str, ...], int] = {}
 
     def add(self, slot: Slot) -> None:
         """File a new slot under everything in its entry."""
-        self._size += 1
-        for path, key in _filed(slot.entry):
-            _add(self._paths.setdefault(path, {}), key, slot)
+        self.agents[slot.agent] = slot
+        self._each(slot, _add)
         for compound in self._compounds.values():
-            compound.add(slot, slot.entry)
+            compound.add(slot)
 
     def remove(self, slot: Slot) -> None:
         """Take a slot out of everything in its entry."""
-        self._size -= 1
-        for path, key in _filed(slot.entry):
-            _discard(self._paths[path], key, slot)
+        del self.agents[slot.agent]
+        self._each(slot, _discard)
         for compound in self._compounds.values():
-            compound.remove(slot, slot.entry)
+            compound.remove(slot)
 
     def replace(self, slot: Slot, after: Entry) -> None:
         """Give the slot another entry and move it where that differs."""
-        before = slot.entry
-        changed = [member for member in _MEMBERS if before.get(member) is not after.get(member)]
-        old, new = set(_filed(before, changed)), set(_filed(after, changed))
-        for path, key in old - new:
-            _discard(self._paths[path], key, slot)
-        for path, key in new - old:
-            _add(self._paths.setdefault(path, {}), key, slot)
-        for compound in self._compounds.values():
-            if compound.touches(changed):
-                compound.remove(slot, before)
-                compound.add(slot, after)
+        before, names = slot.entry, slot.names
         slot.entry = after
+        for member in _SCALARS:
+            if (old := before.get(member)) != (new := after.get(member)):
+                self._move(member, slot, (old,), (new,))
+        if before["capabilities"] != after["capabilities"]:
+            slot.names = _names(after)
+            self._move("capabilities", slot, names, slot.names)
+        for member in _MAPS:
+            if (old := before.get(member)) is not (new := after.get(member)):
+                self._move_leaves(slot, set(leaves(member, old)), set(leaves(member, new)))
+        for compound in self._compounds.values():
+            compound.replace(slot, before, names)
 
-    def find(self, terms: Sequence[Term]) -> list[Slot] | set[Slot]:
-        """The slots that satisfy every term; a list comes in the order of agents, a set in none.
+    def find(self, chosen: Filter) -> list[Slot] | set[Slot]:
+        """The slots that have what `chosen` wants of the index; a list comes in the order of agents, a set in none.
 
         What is returned is the index's own and must not be changed.
         """
-        if len(terms) > 1 and (compound := self._compound(terms)) is not None:
-            return compound.get(tuple(term.keys[0] for term in sorted(terms)))
-        smallest, *others = sorted(map(self._posting, terms), key=len)
-        if others:
-            self._note_effort(terms, len(smallest))
-        return smallest.intersection(*others) if others else smallest
+        shape = tuple(sorted(chosen.equal))
+        compound = self._compounds.get(shape) if len(shape) > 1 else None
+        if compound is not None and not chosen.among:
+            return compound.get(chosen.equal)
+        found = [self._posting(path, key) for path, key in chosen.equal.items()]
+        found += [set[Slot]().union(*(self._posting(path, k) for k in keys)) for path, keys in chosen.among]
+        found.sort(key=len)
+        if len(shape) > 1 and "agent" not in shape:
+            self._note_effort(shape, len(found[0]))
+        return found[0].intersection(*found[1:]) if len(found) > 1 else found[0]
 
-    def _posting(self, term: Term) -> set[Slot]:
-        postings = self._paths.get(term.path)
+    def _each(self, slot: Slot, act: _Act) -> None:
+        paths, entry = self._paths, slot.entry
+        for member in _SCALARS:
+            if (value := entry.get(member)) is not None:
+                act(paths[member], value, slot)
+        postings = paths["capabilities"]
+        for name in slot.names:
+            act(postings, name, slot)
+        for member in _MAPS:
+            for path, key in leaves(member, entry.get(member)):
+                act(self._at(path), key, slot)
+
+    def _at(self, path: str) -> _Postings:
+        postings = self._paths.get(path)
         if postings is None:
-            return set()
-        if len(term.keys) == 1:
-            return postings.get(term.keys[0]) or set()
-        return set[Slot]().union(*(postings.get(key, _EMPTY) for key in term.keys))
+            postings = self._paths[path] = {}
+        return postings
 
-    def _compound(self, terms: Sequence[Term]) -> _Compound | None:
-        shape = _shape(terms)
-        return self._compounds.get(shape) if shape else None
+    def _move(self, path: str, slot: Slot, old: Iterable[Any], new: Iterable[Any]) -> None:
+        postings = self._paths[path]
+        for key in old:
+            if key is not None:
+                _discard(postings, key, slot)
+        for key in new:
+            if key is not None:
+                _add(postings, key, slot)
 
-    def _note_effort(self, terms: Sequence[Term], effort: int) -> None:
-        shape = _shape(terms)
-        if not shape:
-            return
+    def _move_leaves(self, slot: Slot, old: set[tuple[str, Any]], new: set[tuple[str, Any]]) -> None:
+        for path, key in old - new:
+            _discard(self._paths[path], key, slot)
+        for path, key in new - old:
+            _add(self._at(path), key, slot)
+
+    def _posting(self, path: str, key: Any) -> set[Slot]:
+        postings = self.agents if path == "agent" else self._paths.get(path, {})
+        found = postings.get(key)
+        return found if isinstance(found, set) else {found} if found else set()
+
+    def _note_effort(self, shape: tuple[str, ...], effort: int) -> None:
         spent = self._effort.pop(shape, 0) + effort
-        if spent < self._size:
+        if spent < len(self.agents):
             self._effort[shape] = spent
-            if len(self._effort) > 8 * _MAX_COMPOUNDS:
+            if len(self._effort) > _MAX_SHAPES:
                 del self._effort[next(iter(self._effort))]
-        else:
-            self._build(shape)
-
-    def _build(self, shape: tuple[str, ...]) -> None:
-        compound = _Compound(shape)
-        for slot in set[Slot]().union(*self._paths[shape[0]].values()):
-            compound.add(slot, slot.entry)
+            return
         if len(self._compounds) == _MAX_COMPOUNDS:
             del self._compounds[next(iter(self._compounds))]
-        self._compounds[shape] = compound
+        compound = self._compounds[shape] = _Compound(shape)
+        for slot in self.agents.values():
+            compound.add(slot)
 
 
-_MEMBERS = ("capabilities", *_SCALARS, *_MAPS)
+class _Posting(set[Slot]):
+    """Slots with the same values; `order` is their list by agent once it was asked for."""
+
+    __slots__ = ("order",)
+    order: list[Slot] | None
 
 
-def _filed(entry: Entry, members: Iterable[str] = _MEMBERS) -> Iterator[tuple[str, Any]]:
-    for member in members:
-        value = entry.get(member)
-        if value is None:
-            continue
-        if member in _SCALARS:
-            yield member, value
-        elif member == "capabilities":
-            for key in _keys_at(member, value):
-                yield member, key
-        else:
-            yield from leaves(member, value)
+class _Compound:
+    """Postings by the values at several paths together: first the scalars, then the capability where one is asked."""
+
+    __slots__ = ("_cells", "_paths", "_read", "_with_capability")
+
+    def __init__(self, shape: Sequence[str]) -> None:
+        self._with_capability = "capabilities" in shape
+        self._paths = [path for path in shape if path != "capabilities"]
+        self._read = [getter(path) for path in self._paths]
+        self._cells: dict[tuple[Any, ...], dict[Any, _Posting]] = {}
+
+    def add(self, slot: Slot) -> None:
+        self._enter(slot, self._scalars(slot.entry), slot.names)
+
+    def remove(self, slot: Slot) -> None:
+        self._leave(slot, self._scalars(slot.entry), slot.names)
+
+    def replace(self, slot: Slot, before: Entry, names: Sequence[str]) -> None:
+        old, new = self._scalars(before), self._scalars(slot.entry)
+        if old != new or (self._with_capability and names is not slot.names):
+            self._leave(slot, old, names)
+            self._enter(slot, new, slot.names)
+
+    def _enter(self, slot: Slot, scalars: tuple[Any, ...], names: Sequence[str]) -> None:
+        if None in scalars:
+            return
+        cell = self._cells.get(scalars)
+        if cell is None:
+            cell = self._cells[scalars] = {}
+        for name in names if self._with_capability else _WHATEVER:
+            posting = cell.get(name)
+            if posting is None:
+                posting = cell[name] = _Posting()
+            posting.add(slot)
+            posting.order = None
+
+    def _leave(self, slot: Slot, scalars: tuple[Any, ...], names: Sequence[str]) -> None:
+        if None in scalars:
+            return
+        cell = self._cells[scalars]
+        for name in names if self._with_capability else _WHATEVER:
+            posting = cell[name]
+            posting.discard(slot)
+            posting.order = None
+            if not posting:
+                del cell[name]
+        if not cell:
+            del self._cells[scalars]
+
+    def get(self, values: dict[str, Any]) -> list[Slot]:
+        cell = self._cells.get(tuple([values[path] for path in self._paths]))
+        posting = cell.get(values.get("capabilities", "")) if cell else None
+        if posting is None:
+            return []
+        if posting.order is None:
+            posting.order = sorted(posting, key=by_agent)
+        return posting.order
+
+    def _scalars(self, entry: Entry) -> tuple[Any, ...]:
+        return tuple([v if type(v := read(entry)) is str else key_of(v) for read in self._read])
 
 
-def _keys_at(path: str, value: Any) -> Iterable[Any]:
-    if path == "capabilities":
-        return dict.fromkeys(key for capability in value for key in capability_keys(capability))
-    key = key_of(value)
-    return () if key is None else (key,)
+def _names(entry: Entry) -> tuple[str, ...]:
+    return tuple({capability.partition("@")[0] for capability in entry["capabilities"]})
 
 
-def _shape(terms: Sequence[Term]) -> tuple[str, ...]:
-    """The paths of the terms where each is asked for one value, in order; empty where no compound can answer."""
-    paths = sorted(term.path for term in terms if len(term.keys) == 1)
-    return tuple(paths) if len(set(paths)) == len(terms) else ()
-
-
-def _add(postings: dict[Any, set[Slot]], key: Any, slot: Slot) -> None:
-    posting = postings.get(key)
-    if posting is None:
-        postings[key] = {slot}
+def _add(postings: _Postings, key: Any, slot: Slot) -> None:
+    held = postings.get(key)
+    if held is None:
+        postings[key] = slot
+    elif type(held) is set:
+        held.add(slot)
     else:
-        posting.add(slot)
+        postings[key] = {held, slot}  # type: ignore[arg-type]
 
 
-def _discard(postings: dict[Any, set[Slot]], key: Any, slot: Slot) -> None:
-    posting = postings[key]
-    posting.discard(slot)
-    if not posting:
+def _discard(postings: _Postings, key: Any, slot: Slot) -> None:
+    held = postings[key]
+    if type(held) is set:
+        held.discard(slot)
+    if not held or held is slot:
         del postings[key]

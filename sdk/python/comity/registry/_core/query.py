@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from .values import getter, key_of, kind_of, same
 
-__all__ = ["Filter", "Predicate", "Term", "capability_keys"]
+__all__ = ["Filter", "Predicate", "bare"]
 
 Predicate: TypeAlias = Callable[[Mapping[str, Any]], bool]
 Test: TypeAlias = Callable[[Any], bool]
@@ -22,40 +22,47 @@ _INDEXED = frozenset({"name", "endpoint", "health", "zone", "node", "agent"})
 _ORDERED = frozenset({"number", "string"})
 
 
-class Term(NamedTuple):
-    """One criterion that an index answers: the value at `path` is one of `keys`."""
-
-    path: str
-    keys: tuple[Any, ...]
-
-
 class Filter:
-    """A compiled filter. `terms` are the indexable part of `all`; `matches` is the whole."""
+    """A compiled filter. `matches` is the whole; `equal` and `among` are what an index can answer of `all`.
 
-    __slots__ = ("_any", "_rest", "_terms", "_whole", "terms", "where")
+    `equal` gives the one value wanted at a path, `among` the values of which one is wanted; `residual` is the rest.
+    Capabilities are filed without their version, so that one with a version is asked for and remains to be checked.
+    """
+
+    __slots__ = ("_any", "_rest", "_whole", "among", "equal", "where")
 
     def __init__(self, where: Mapping[str, Any] | None = None) -> None:
         self.where = where or {}
-        self.terms: list[Term] = []
+        self.equal: dict[str, Any] = {}
+        self.among: list[tuple[str, list[Any]]] = []
         self._rest: list[Mapping[str, Any]] = []
-        self._terms: list[Mapping[str, Any]] = []
         self._any: Sequence[Mapping[str, Any]] = self.where.get("any", ())
         self._whole: Predicate | None = None
         for criterion in self.where.get("all", ()):
-            self._file(criterion)
+            if not self._file(criterion["path"], criterion["op"], criterion.get("value")):
+                self._rest.append(criterion)
 
-    def _file(self, criterion: Mapping[str, Any]) -> None:
-        term = _term(criterion["path"], criterion["op"], criterion.get("value"))
-        if term is None:
-            self._rest.append(criterion)
-        else:
-            self.terms.append(term)
-            self._terms.append(criterion)
+    def _file(self, path: str, op: str, value: Any) -> bool:
+        """Note what an index can answer of a criterion; whether that is all of it."""
+        if path == "capabilities":
+            if op != "contains" or type(value) is not str or path in self.equal:
+                return False
+            name = self.equal[path] = bare(value)
+            return name == value
+        if "." not in path and path not in _INDEXED:
+            return False
+        if op == "eq" and path not in self.equal and (key := key_of(value)) is not None:
+            self.equal[path] = key
+            return True
+        if op == "in" and type(value) is list and None not in (keys := [key_of(item) for item in value]):
+            self.among.append((path, keys))
+            return True
+        return False
 
     def matches(self, entry: Mapping[str, Any]) -> bool:
         """Whether the entry satisfies every criterion of `all` and one of `any`, if there are any (REG-QRY-001)."""
         if self._whole is None:
-            self._whole = _conjunction([*self._terms, *self._rest], self._any)
+            self._whole = _conjunction(self.where.get("all", ()), self._any)
         return self._whole(entry)
 
     def residual(self) -> Predicate | None:
@@ -65,23 +72,9 @@ class Filter:
         return _conjunction(self._rest, self._any)
 
 
-def capability_keys(capability: str) -> tuple[str, ...]:
-    """What a stated capability is filed under: itself, and its name without the version (REG-QRY-016)."""
-    name, at, _ = capability.partition("@")
-    return (capability, name) if at else (capability,)
-
-
-def _term(path: str, op: str, value: Any) -> Term | None:
-    if path == "capabilities":
-        return Term(path, (value,)) if op == "contains" and type(value) is str else None
-    if path not in _INDEXED and "." not in path:
-        return None
-    if op == "eq" and (key := key_of(value)) is not None:
-        return Term(path, (key,))
-    if op == "in" and type(value) is list:
-        keys = [key_of(item) for item in value]
-        return None if None in keys else Term(path, tuple(dict.fromkeys(keys)))
-    return None
+def bare(capability: str) -> str:
+    """The capability without its version."""
+    return capability.partition("@")[0]
 
 
 def _conjunction(every: Sequence[Mapping[str, Any]], some: Sequence[Mapping[str, Any]]) -> Predicate:
@@ -130,7 +123,9 @@ def _names_capability(path: str, op: str, value: Any) -> bool:
 
 
 def _capability(value: str) -> Test:
-    return lambda found: any(value in capability_keys(capability) for capability in found)
+    if "@" in value:
+        return lambda found: value in found
+    return lambda found: any(bare(capability) == value for capability in found)  # REG-QRY-016
 
 
 def _eq(value: Any) -> Test:

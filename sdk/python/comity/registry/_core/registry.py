@@ -7,9 +7,8 @@ write, for repeated requests or for watches.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from comity.sdk._generated.registry_v1.machines import ENTRY
@@ -18,7 +17,7 @@ from comity.sdk.model import MISSING, Message
 
 from .dedup import Outcome, refusal
 from .history import Change, History
-from .index import Index, Slot
+from .index import Index, Slot, by_agent
 from .lease import Leases
 from .order import Cursor, Order
 from .query import Filter
@@ -28,7 +27,6 @@ __all__ = ["Page", "Registry"]
 
 _OPTIONAL = ("name", "endpoint", "metadata", "health", "zone", "node", "resources")
 _CARRIED = ("capabilities", *_OPTIONAL)
-_agent = attrgetter("agent")
 
 
 class Page(NamedTuple):
@@ -47,9 +45,9 @@ class Registry:
     def __init__(self, *, history: int = 10_000, floor: int = 0) -> None:
         self.leases: Leases[str] = Leases()
         self.history = History(history, floor)
-        self._slots: dict[str, Slot] = {}
         self._ordered: list[Slot] = []
         self._index = Index()
+        self._slots = self._index.agents
         self._machine = Instance(ENTRY)
         self._changed: list[Change] = []
         self._effects: dict[str, Callable[[Any, Any, int], Outcome]] = {
@@ -88,10 +86,16 @@ class Registry:
 
         Raises `RemoteProtocolError` with `registry.bad_cursor` for a cursor that this query did not give.
         """
-        order, chosen = Order(order_by), Filter(where)
+        chosen = Filter(where)
+        if cursor is None and not order_by:
+            found = [slot.entry for slot in self._in_order(chosen)[: limit + 1]]
+            if len(found) <= limit:
+                return Page(found, None)
+        order = Order(order_by)
         cursors = Cursor(order, [where or {}, list(order_by)])
-        place = None if cursor is None else cursors.place(cursor, self.get)
-        found = self._page(chosen, order, place, limit + 1)
+        found = self._page(
+            chosen, order, None if cursor is None else cursors.place(cursor, self.get), limit + 1
+        )
         if len(found) <= limit:
             return Page(found, None)
         del found[limit:]
@@ -100,18 +104,18 @@ class Registry:
     def _page(self, chosen: Filter, order: Order, place: list[Any] | None, limit: int) -> list[Entry]:
         if order.by_agent:
             slots = self._in_order(chosen)
-            start = 0 if place is None else bisect_left(slots, True, key=lambda slot: slot.agent > place[-1])
+            start = 0 if place is None else bisect_right(slots, place[-1], key=by_agent)
             return [slot.entry for slot in slots[start : start + limit]]
         found = order.sort([slot.entry for slot in self._matching(chosen)])
         start = 0 if place is None else order.behind(found, place)
         return found[start : start + limit]
 
-    def _in_order(self, chosen: Filter) -> Sequence[Slot]:
+    def _in_order(self, chosen: Filter) -> list[Slot]:
         found = self._matching(chosen)
-        return found if isinstance(found, list) else sorted(found, key=_agent)
+        return found if isinstance(found, list) else sorted(found, key=by_agent)
 
     def _matching(self, chosen: Filter) -> list[Slot] | set[Slot]:
-        found = self._index.find(chosen.terms) if chosen.terms else self._ordered
+        found = self._index.find(chosen) if chosen.equal or chosen.among else self._ordered
         residual = chosen.residual()
         if residual is None:
             return found
@@ -157,9 +161,8 @@ class Registry:
         """
         slots = [Slot(entry) for entry in entries]
         for slot in slots:
-            self._slots[slot.agent] = slot
             self._index.add(slot)
-        self._ordered = sorted(self._slots.values(), key=_agent)
+        self._ordered = sorted(self._slots.values(), key=by_agent)
         given = deadlines or {}
         self.leases.load({slot.agent: given.get(slot.agent, slot.entry["lease_ms"]) for slot in slots})
 
@@ -184,8 +187,8 @@ class Registry:
         _carry(message, _CARRIED, entry)
         entry |= {"lease_ms": message.lease_ms, "epoch": revision, "revision": revision}
         if slot is None:
-            slot = self._slots[message.agent] = Slot(entry)
-            insort(self._ordered, slot, key=_agent)
+            slot = Slot(entry)
+            insort(self._ordered, slot, key=by_agent)
             self._index.add(slot)
             self._note(Change(revision, slot.agent, None, entry))
         else:
@@ -222,8 +225,7 @@ class Registry:
         self._note(Change(revision, slot.agent, before, entry))
 
     def _remove(self, slot: Slot, revision: int, reason: str) -> None:
-        del self._slots[slot.agent]
-        del self._ordered[bisect_left(self._ordered, slot.agent, key=_agent)]
+        del self._ordered[bisect_left(self._ordered, slot.agent, key=by_agent)]
         self._index.remove(slot)
         self._note(Change(revision, slot.agent, slot.entry, None, reason))
 

@@ -6,7 +6,7 @@ hold no nulls. Not responsible for operators themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 __all__ = ["Entry", "Getter", "getter", "key_of", "kind_of", "leaves", "order_of", "same"]
@@ -69,10 +69,12 @@ def _descend(value: Any, keys: list[str]) -> Any:
     return value
 
 
-def leaves(member: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every scalar below `value` with its path and index key; lists have none."""
-    if type(value) is dict:
-        for key, inner in value.items():
-            yield from leaves(f"{member}.{key}", inner)
-    elif (key := key_of(value)) is not None:
-        yield member, key
+def leaves(path: str, value: Any) -> list[tuple[str, Any]]:
+    """Every scalar below `value` with its path and index key; lists and absence have none."""
+    if type(value) is not dict:
+        key = key_of(value)
+        return [] if key is None else [(path, key)]
+    found: list[tuple[str, Any]] = []
+    for name, inner in value.items():
+        found += leaves(f"{path}.{name}", inner)
+    return found
