@@ -1,0 +1,30 @@
+"""Making plans: plan number i of a seed needs no plan before it.
+
+Responsible for turning (seed, number, aim) into a plan. Not responsible for choosing the aim; that follows what
+has fired so far.
+"""
+
+from __future__ import annotations
+
+import random
+
+from ..plan import Plan
+from ._scenarios import AIMS, SIGNED_AIMS, SIM_ONLY, walk
+from ._script import Script
+
+__all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY", "generate"]
+
+
+def generate(seed: int, index: int, aim: str | None = None, *, sim: bool = True, nonce: str | None = None) -> Plan:
+    """Plan `index` of `seed`, aimed at a row or, without one, a free walk."""
+    rng = random.Random(f"{seed}:{index}:{aim}")
+    signed = aim in SIGNED_AIMS
+    clients = rng.choice((2, 2, 3, 3, 4))
+    script = Script(rng, nonce or f"c{seed}-{index}", clients, sim)
+    scenario = rng.choice(AIMS.get(aim or "") or SIGNED_AIMS.get(aim or "") or (walk,))
+    scenario(script)
+    return Plan(
+        seed=seed, index=index, aim=aim, nonce=script.nonce, clients=clients,
+        profile="signed" if signed else "open", incarnation=rng.choice((1, 1, 1, 3)), gaps=rng.random() < 0.3,
+        parameters=script.parameters, operations=tuple(script.operations),
+    )  # fmt: skip

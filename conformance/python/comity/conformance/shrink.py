@@ -1,0 +1,115 @@
+"""Making a failing plan small: the same row has to fail with less.
+
+Responsible for the order (clients, faults, operations, values) and the time limit. Not responsible for running or
+judging, which the caller hands in as one question.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from .plan import Operation, Plan
+
+__all__ = ["shrink"]
+
+Fails = Callable[[Plan], bool]
+_KEEP = frozenset({"agent", "epoch", "capabilities", "lease_ms", "consistency", "limit", "watch"})
+
+
+def _fewer_clients(plan: Plan) -> Iterator[Plan]:
+    for client in reversed(range(plan.clients)):
+        kept = [op for op in plan.operations if op.get("client") != client]
+        if len(kept) < len(plan.operations):
+            yield plan.with_operations(kept)
+    used = {op["client"] for op in plan.operations if "client" in op}
+    while plan.clients > max(2, 1 + max(used, default=0)):
+        plan = replace(plan, clients=plan.clients - 1)
+        yield plan
+
+
+def _fewer_faults(plan: Plan) -> Iterator[Plan]:
+    bare = [_without(op, "faults") for op in plan.operations]
+    yield plan.with_operations(bare)
+    for n, op in enumerate(plan.operations):
+        if "faults" in op:
+            yield _replaced(plan, n, _without(op, "faults"))
+    yield replace(plan, gaps=False)
+    yield replace(plan, incarnation=1)
+
+
+def _fewer_operations(plan: Plan) -> Iterator[Plan]:
+    size = max(1, len(plan.operations) // 2)
+    while size:
+        for start in range(0, len(plan.operations), size):
+            yield plan.with_operations(plan.operations[:start] + plan.operations[start + size :])
+        size //= 2
+
+
+def _smaller_values(plan: Plan) -> Iterator[Plan]:
+    for n, op in enumerate(plan.operations):
+        for name in ("wait", "craft", "sequence"):
+            if name in op and op.get("craft", {}).get("kind") is None:
+                yield _replaced(plan, n, _without(op, name))
+        yield from (_replaced(plan, n, smaller) for smaller in _smaller(op))
+    for name in plan.parameters:
+        yield replace(plan, parameters={k: v for k, v in plan.parameters.items() if k != name})
+
+
+def _smaller(op: Operation) -> Iterator[Operation]:
+    for name, floor in (("ms", 1), ("down_ms", 0), ("count", 1)):
+        if op.get(name, floor) > floor:
+            yield {**op, name: op[name] // 2}
+    data: dict[str, Any] = op.get("data", {})
+    for name in data.keys() - _KEEP:
+        yield {**op, "data": {key: value for key, value in data.items() if key != name}}
+    if len(data.get("capabilities", ())) > 1:
+        yield {**op, "data": {**data, "capabilities": data["capabilities"][:1]}}
+    for name in ("metadata", "resources"):
+        for key in data.get(name, {}):
+            if key != "case":
+                inner = {k: v for k, v in data[name].items() if k != key}
+                yield {**op, "data": {**data, name: inner}}
+
+
+def _without(op: Operation, name: str) -> Operation:
+    return {key: value for key, value in op.items() if key != name}
+
+
+def _replaced(plan: Plan, n: int, op: Operation) -> Plan:
+    return plan.with_operations([*plan.operations[:n], op, *plan.operations[n + 1 :]])
+
+
+def shrink(plan: Plan, fails: Fails, *, seconds: float = 10.0) -> Plan:
+    """The smallest plan found for which `fails` still holds, within `seconds` of wall-clock time."""
+    deadline = time.monotonic() + seconds
+    seen: set[str] = {plan.digest}
+    progress = True
+    while progress:
+        progress = False
+        for step in (_fewer_clients, _fewer_faults, _fewer_operations, _smaller_values):
+            smaller = _exhaust(plan, step, fails, seen, deadline)
+            progress = progress or smaller is not plan
+            plan = smaller
+    return plan
+
+
+def _exhaust(
+    plan: Plan, step: Callable[[Plan], Iterator[Plan]], fails: Fails, seen: set[str], deadline: float
+) -> Plan:
+    """Apply one kind of step as often as it helps."""
+    found = True
+    while found:
+        found = False
+        for candidate in step(plan):
+            if time.monotonic() > deadline:
+                return plan
+            if candidate.digest in seen:
+                continue
+            seen.add(candidate.digest)
+            if fails(candidate):
+                plan, found = candidate, True
+                break
+    return plan
