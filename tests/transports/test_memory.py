@@ -121,3 +121,61 @@ async def test_what_waits_for_a_leaving_member_goes_to_the_group(make_transport:
     staying.resume()
     await stayer.expect(10)
     assert leaver == []
+
+
+async def test_a_slow_subscriber_holds_up_only_those_who_publish_to_it(make_transport: MakeTransport) -> None:
+    transport = await make_transport(buffer=1)
+    slow, everything = Inbox(), Inbox()
+    paused = await transport.subscribe("a.b.v1.c.slow", slow)
+    paused.pause()
+    await transport.subscribe("a.b.v1.c.>", everything)
+
+    def publish(key: str, number: int) -> asyncio.Task[None]:
+        message = frame(b"%d" % number)
+        return asyncio.create_task(
+            transport.publish(f"a.b.v1.c.{key}", message, guarantee=Guarantee.AT_LEAST_ONCE)
+        )
+
+    stuck = [publish("slow", number) for number in range(4)]
+    await everything.expect(1)
+    await asyncio.gather(*(publish("quick", number) for number in range(10, 20)))
+    await transport.publish("a.b.v1.c.quick", frame(b"20"))
+    await everything.expect(12)
+    assert [task.done() for task in stuck] == [True, False, False, False]
+    stuck[1].cancel()
+    paused.resume()
+    await asyncio.gather(*stuck[2:])
+    await everything.expect(14)
+    await slow.expect(3)
+    assert slow.datas == [b"0", b"2", b"3"]
+    assert everything.datas == [b"0", *(b"%d" % number for number in range(10, 21)), b"2", b"3"]
+
+
+async def test_waiting_publishers_keep_their_order_from_one_full_buffer_to_another(
+    make_transport: MakeTransport,
+) -> None:
+    transport = await make_transport(buffer=1)
+    one, other = Inbox(), Inbox()
+    first, second = (
+        await transport.subscribe("a.b.v1.c.k", one),
+        await transport.subscribe("a.b.v1.c.*", other),
+    )
+    first.pause()
+    second.pause()
+    sending = [
+        asyncio.create_task(
+            transport.publish("a.b.v1.c.k", frame(b"%d" % number), guarantee=Guarantee.AT_LEAST_ONCE)
+        )
+        for number in range(30)
+    ]
+    for turn in range(200):
+        subscription = (first, second)[turn % 2]
+        subscription.resume()
+        await asyncio.sleep(0)
+        subscription.pause()
+    first.resume()
+    second.resume()
+    await asyncio.gather(*sending)
+    await one.expect(30)
+    await other.expect(30)
+    assert one.datas == other.datas == [b"%d" % number for number in range(30)]

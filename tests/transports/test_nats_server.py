@@ -302,11 +302,16 @@ async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
 
 
 class Recorder:
-    """A server that says as little as the protocol allows, and remembers how much it had before each PING."""
+    """A server that says as little as the protocol allows, and remembers how much it had before each PING.
+
+    It reads nothing more while its gate is shut.
+    """
 
     def __init__(self) -> None:
         self.published = 0
         self.at_ping: list[int] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576}\r\n')
@@ -317,21 +322,29 @@ class Recorder:
             elif line.startswith(b"PING"):
                 self.at_ping.append(self.published)
                 writer.write(b"PONG\r\n")
+            await self.gate.wait()
         writer.close()
 
 
-@pytest.mark.parametrize("size", [10, 1000])
-async def test_flush_is_a_barrier(size: int) -> None:
+async def test_flush_is_a_barrier() -> None:
     recorder, total = Recorder(), 0
     async with (
         await asyncio.start_server(recorder, "127.0.0.1", 0) as server,
-        opened(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}") as transport,
+        opened(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", outbox=1 << 30) as transport,
     ):
-        for count in (1, 10, 5000, 1):
+        for count, size in ((1, 10), (5000, 10), (20, 900_000), (1, 10)):
+            recorder.gate.clear()
             for _ in range(count):
                 await transport.publish("a.b.v1.c", frame(b"x" * size))
-            total += count
-            await transport.flush()
+            for _ in range(5):
+                await asyncio.sleep(0)  # the client has handed over what it could and waits for the socket
+            for _ in range(10):
+                await transport.publish("a.b.v1.c", frame(b"behind"))
+            total += count + 10
+            flushing = asyncio.create_task(transport.flush())
+            await asyncio.wait([flushing], timeout=0)
+            recorder.gate.set()
+            await flushing
             assert recorder.at_ping[-1] == total
 
 

@@ -4,19 +4,22 @@ Responsible for matching, groups, buffers, back-pressure and last values on one 
 URLs, sizes or connections: `memory.py` is.
 
 Every subscription, and every group, is a `Channel` with one bounded buffer; its members take from it in turn.
-A publisher that must wait leaves a `Waiting` in each channel it is due in, behind those who came before; whoever
-makes the last missing room puts the message into all of them at once. So order is total, and a cancelled
-publish has reached either every subscriber or none.
+A publisher that must wait stands, in order of arrival, at one channel that is full. When there is room it is
+looked at again: its message goes into all its channels at once, or it moves to another one that is full. So
+order is total, a slow subscriber holds up only those who publish to it, and a cancelled publish has reached
+either every subscriber or none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from comity.sdk.address import Pattern
@@ -37,14 +40,14 @@ class Message(NamedTuple):
     redelivered: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, order=True)
 class Waiting:
-    """A message that waits until all its channels have room."""
+    """A message that waits until all its channels have room, standing at one that has none."""
 
-    address: str
-    frame: Frame
-    channels: list[Channel]
-    done: asyncio.Future[None]
+    ticket: int
+    message: Message = field(compare=False)
+    channels: list[Channel] = field(compare=False)
+    done: asyncio.Future[None] = field(compare=False)
 
 
 class Broker:
@@ -56,29 +59,29 @@ class Broker:
         self._retain = retain
         self._exact: dict[str, list[Channel]] = {}
         self._wild: list[Channel] = []
+        self._tickets = count()
 
     def publish(self, address: str, frame: Frame) -> None:
         """Deliver where there is room; where there is none, count a drop."""
         self._keep(address, frame)
         for channel in self._due(address):
-            if channel.full or channel.waiting:
+            if channel.full:
                 channel.dropped += 1
             else:
                 channel.put(Message(address, frame))
 
     async def publish_waiting(self, address: str, frame: Frame) -> None:
         """Deliver to all, once all have room."""
-        channels = self._due(address)
-        if not any(channel.full or channel.waiting for channel in channels):
-            self._commit(address, frame, channels)
-            return
-        waiting = Waiting(address, frame, channels, asyncio.get_running_loop().create_future())
-        for channel in channels:
-            channel.waiting.append(waiting)
+        done = asyncio.get_running_loop().create_future()
+        message = Message(address, frame, repeatable=True)
+        waiting = Waiting(next(self._tickets), message, self._due(address), done)
+        self.look_at(waiting)
         try:
-            await waiting.done
+            await done
         except asyncio.CancelledError:
-            self._give_up(waiting)
+            for channel in waiting.channels:
+                if waiting in channel.waiting:
+                    channel.waiting.remove(waiting)
             raise
 
     def join(
@@ -107,34 +110,19 @@ class Broker:
                 del self._exact[str(channel.pattern)]
         else:
             self._wild.remove(channel)
-        freed, channel.waiting = channel.waiting, deque()
-        for waiting in freed:
-            waiting.channels.remove(channel)
-        self.advance(freed)
+        channel.admit()
 
-    def advance(self, waiting: Iterable[Waiting]) -> None:
-        """Put each of `waiting` into its channels if it heads them all and they have room; then those behind."""
-        candidates = deque(waiting)
-        while candidates:
-            one = candidates.popleft()
-            if one.done.done() or any(due.full or due.waiting[0] is not one for due in one.channels):
-                continue
-            for channel in one.channels:
-                channel.waiting.popleft()
-            self._commit(one.address, one.frame, one.channels)
-            one.done.set_result(None)
-            candidates.extend(channel.waiting[0] for channel in one.channels if channel.waiting)
-
-    def _give_up(self, waiting: Waiting) -> None:
-        behind = [channel for channel in waiting.channels if waiting in channel.waiting]
-        for channel in behind:
-            channel.waiting.remove(waiting)
-        self.advance(channel.waiting[0] for channel in behind if channel.waiting)
-
-    def _commit(self, address: str, frame: Frame, channels: list[Channel]) -> None:
-        self._keep(address, frame)
-        for channel in channels:
-            channel.put(Message(address, frame, repeatable=True))
+    def look_at(self, waiting: Waiting) -> None:
+        """Put a waiting message into its channels, or let it stand at one that is full."""
+        full = next((channel for channel in waiting.channels if channel.full), None)
+        if full is not None:
+            insort(full.waiting, waiting)
+            return
+        self._keep(waiting.message.address, waiting.message.frame)
+        for channel in waiting.channels:
+            channel.put(waiting.message)
+        if not waiting.done.done():
+            waiting.done.set_result(None)
 
     def _due(self, address: str) -> list[Channel]:
         return self._exact.get(address, []) + [one for one in self._wild if one.pattern.matches(address)]
@@ -155,7 +143,7 @@ class Channel:
         self.group = group
         self.dropped = 0
         self.members: deque[Member] = deque()
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: list[Waiting] = []
         self._buffer = buffer
         self._messages: deque[Message] = deque()
         self._scheduled = False
@@ -167,11 +155,13 @@ class Channel:
 
     @property
     def full(self) -> bool:
-        """Whether no further message fits."""
-        return len(self._messages) >= self._buffer
+        """Whether no further message fits. Nobody waits for a channel that has no members."""
+        return len(self._messages) >= self._buffer and bool(self.members)
 
     def put(self, message: Message) -> None:
-        """Add a message; a redelivered one goes to the front, whether there is room or not."""
+        """Add a message, if anybody is there; a redelivered one goes to the front, room or not."""
+        if not self.members:
+            return
         if message.redelivered:
             self._messages.appendleft(message)
         else:
@@ -193,7 +183,12 @@ class Channel:
             limit -= 1
             member.deliver(self._messages.popleft())
             if self.waiting:
-                self.broker.advance([self.waiting[0]])
+                self.admit()
+
+    def admit(self) -> None:
+        """Look again at those who wait here, as long as there is room."""
+        while self.waiting and not self.full:
+            self.broker.look_at(self.waiting.pop(0))
 
     def leave(self, member: Member) -> None:
         """Take `member` out; what waits goes to those who stay, or is lost with the last."""
@@ -267,8 +262,7 @@ class Member:
 
     def _again(self, once: Iterator[Message]) -> None:
         for message in once:
-            if self._channel.members:
-                self._channel.put(message._replace(redelivered=True))
+            self._channel.put(message._replace(redelivered=True))
 
 
 def _nothing(member: Member) -> None:
