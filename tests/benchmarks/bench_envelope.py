@@ -1,15 +1,18 @@
 """Envelope and payload of one 640-byte message: build and encode, decode and validate.
 
-Peers do the same work in the same run: the CloudEvents SDK's structured conversion with the same payload model, and bare
-Pydantic with one model of the whole document, which knows nothing of lexical rules, addresses or order of checks.
+Peers do the same work in the same run. The CloudEvents SDK's structured conversion with the same checks: a strict parse,
+since the SDK's own keeps duplicate names, and the generated Pydantic models of attributes and payload. And bare Pydantic
+with one model of the whole document, which knows nothing of lexical rules, addresses, versions, clocks or limits.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -22,6 +25,7 @@ from comity.sdk.codec import decode_structured, encode_structured
 from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
 from comity.sdk.inbox import Accepted, Inbox
+from comity.sdk.lexical import parse
 from comity.sdk.outbox import Outbox
 from comity.sdk.ports import Now
 from tests.benchmarks.common import Row, emit, interleaved
@@ -53,6 +57,7 @@ DOCUMENT = encode_structured(SEND.frame)
 ATTRIBUTES: dict[str, Any] = dict(SEND.frame.attributes)
 FORMAT = JSONFormat()
 OUTBOX = _outbox()
+SEQUENCE = itertools.count(1)
 INBOX = Inbox(FAMILY, accepts=FAMILY.channels["requests"].messages, namespace="plant")
 
 
@@ -62,8 +67,17 @@ def encode_ours() -> bytes:
 
 def encode_cloudevents() -> bytes:
     payload = Register(**FIELDS).model_dump(mode="json")
-    time = datetime.fromtimestamp(NOW.wall, UTC)
-    return FORMAT.write(CloudEvent({**ATTRIBUTES, "time": time}, payload))
+    attributes = {
+        "specversion": "1.0",
+        "source": IDENTITY.agent_id,
+        "type": Register.TYPE,
+        "time": datetime.fromtimestamp(NOW.wall, UTC),
+        "datacontenttype": "application/json",
+        "sequence": f"{next(SEQUENCE):016d}",
+        "comityversion": FAMILY.version,
+        "comityaddress": ATTRIBUTES["comityaddress"],
+    }
+    return FORMAT.write(CloudEvent(attributes, payload))  # which makes the id
 
 
 def encode_pydantic() -> bytes:
@@ -75,9 +89,15 @@ def decode_ours() -> object:
 
 
 def decode_cloudevents() -> object:
+    members = cast("dict[str, Any]", parse(DOCUMENT))
+    del members["data"]
+    Attributes.model_validate(members)
+    return decode_unchecked()
+
+
+def decode_unchecked() -> object:
     event = FORMAT.read(CloudEvent, DOCUMENT)
-    data = event.get_data()
-    return Register.model_validate(data)
+    return Register.model_validate(event.get_data())
 
 
 def decode_pydantic() -> object:
@@ -89,16 +109,22 @@ def rows() -> list[Row]:
     assert decode_pydantic().data == decode_cloudevents()  # type: ignore[attr-defined]
     note = f"{len(DOCUMENT)} bytes"
     found: list[Row] = []
-    for what, sides in (
-        ("build and encode", (encode_ours, encode_cloudevents, encode_pydantic)),
-        ("decode and validate", (decode_ours, decode_cloudevents, decode_pydantic)),
+    for what, ours, sdk, bare in (
+        ("build and encode", encode_ours, encode_cloudevents, encode_pydantic),
+        ("decode and validate", decode_ours, decode_cloudevents, decode_pydantic),
     ):
-        times = interleaved(dict(zip(("ours", "cloudevents", "pydantic"), sides, strict=True)), inner=1000)
-        ours, sdk, bare = (times[side] * 1e6 for side in ("ours", "cloudevents", "pydantic"))
-        faster, slower = sdk / ours, ours / bare
-        found.append(Row(what, ours, "µs", "≥ 3 × faster", faster >= 3, "CloudEvents SDK", sdk, faster, note))
-        found.append(Row(what, ours, "µs", "≤ 2.5 ×", slower <= 2.5, "bare Pydantic", bare, slower, note))
+        found += _compare(what, note, {"ours": ours, "sdk": sdk, "bare": bare})
     return found
+
+
+def _compare(what: str, note: str, sides: dict[str, Callable[[], object]]) -> list[Row]:
+    times = interleaved(sides, inner=1000)
+    ours, sdk, bare = (times[side] * 1e6 for side in ("ours", "sdk", "bare"))
+    faster, slower = sdk / ours, ours / bare
+    return [
+        Row(what, ours, "µs", "≥ 3 × faster", faster >= 3, "CloudEvents SDK, same checks", sdk, faster, note),
+        Row(what, ours, "µs", "≤ 2.5 ×", slower <= 2.5, "bare Pydantic", bare, slower, note),
+    ]
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pydantic_core import ValidationError, to_json
 
 from .envelope import REQUIRED
 from .errors import RemoteProtocolError
-from .lexical import MALFORMED, check_depth, check_finite, dump, parse, read
+from .lexical import MALFORMED, MAX_DEPTH, check_depth, check_finite, dump, parse, read
 from .ports import Frame
 from .sizes import check_sizes
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .ports import Json
 
 __all__ = [
+    "SMALL",
     "JsonBytes",
+    "SmallFrame",
     "decode_data",
     "decode_structured",
     "decode_value",
@@ -37,8 +39,19 @@ __all__ = [
 INVALID: Final = "core.invalid"
 NOT_UNDERSTOOD: Final = "core.not_understood"
 _POINTER_LIMIT: Final = 512
-_SMALL: Final = 4096  # text this short cannot hold a Value over its limit, however its numbers are respelled
+SMALL: Final = 4096
+"""Octets of text that cannot hold a `Value` over its limit, however its numbers are respelled."""
 M = TypeVar("M", bound="Record")
+
+
+class SmallFrame(Frame):
+    """A frame with inline data, of a document too short and with too few brackets to pass a limit of size or depth."""
+
+    __slots__ = ()
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Frame:  # type: ignore[override]
+        return Frame(*iterable)  # `_replace` builds by this, and what it builds was not measured
 
 
 class JsonBytes(bytes):
@@ -62,14 +75,15 @@ def decode_data(
     and the JSON pointer of the first offending place (CORE-SCH-003).
     """
     text, value = (data, read(data)) if isinstance(data, bytes) else (dump(data), data)
-    return decode_value(value, text, message, newer=newer, critical=critical)
-
-
-def decode_value(
-    value: Any, text: bytes, message: type[M], *, newer: bool = False, critical: Sequence[str] = ()
-) -> M:
-    """The same for a value that was read already, of which `text` is a spelling."""
     check_depth(value, text)
+    decoded = decode_value(value, message, newer=newer, critical=critical)
+    if len(text) > SMALL:
+        check_sizes(decoded)
+    return decoded
+
+
+def decode_value(value: Any, message: type[M], *, newer: bool = False, critical: Sequence[str] = ()) -> M:
+    """The same for the value of a `SmallFrame`, which was read already and is within every limit."""
     if newer or critical:
         check_finite(value)
         _check_critical(message, critical)
@@ -81,8 +95,6 @@ def decode_value(
     except ValidationError as error:
         check_finite(value)  # CORE-LEX-002 comes before CORE-SCH-001
         raise _invalid(error, value) from None
-    if len(text) > _SMALL:
-        check_sizes(decoded)
     return decoded
 
 
@@ -118,6 +130,8 @@ def decode_structured(data: bytes) -> Frame:
         "".join(members.values())  # the fastest way to learn that all are strings
     except TypeError:
         members = _spelled(members)
+    if len(data) <= SMALL and type(payload) is dict and data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return SmallFrame(members, payload)
     return Frame(members, payload)
 
 

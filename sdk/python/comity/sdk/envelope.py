@@ -17,7 +17,7 @@ from .address import parse_address
 from .errors import ConfigError, RemoteProtocolError
 from .lexical import MALFORMED
 
-__all__ = ["REQUIRED", "Envelope", "answerable", "format_time", "parse_time", "read_envelope"]
+__all__ = ["REQUIRED", "Route", "answerable", "format_time", "parse_time", "read_envelope"]
 
 _AGENT = r"did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}"
 _ID = r"[A-Za-z0-9._:-]{1,64}"
@@ -62,25 +62,25 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Envelope(NamedTuple):
-    """What a receiver needs of well-formed attributes. Times are Unix time in microseconds."""
+class Route(NamedTuple):
+    """What the standing attributes of a source say: the address's namespace and the version spoken."""
 
     namespace: str
     major: int
     minor: int
-    time_us: int
-    expiry_us: int | None
 
 
-def read_envelope(attributes: Mapping[str, str]) -> Envelope:
-    """Check every attribute and read those that decide (CORE-ENV-004).
+def read_envelope(attributes: Mapping[str, str]) -> tuple[Route, int, int | None]:
+    """Check every attribute and read those that decide: route, time, and expiry where there is one (CORE-ENV-004).
+
+    Times are Unix time in microseconds.
 
     Unknown extension attributes pass when their names are well formed (CORE-ENV-005). Raises `RemoteProtocolError`
     with `core.malformed` whose text names the offending attribute; attributes have no JSON pointer.
     """
     try:
         own = _own(attributes)
-        namespace, major, minor = _route(*_standing(attributes))
+        route = _route(*_standing(attributes))
     except KeyError as missing:
         raise _malformed(str(missing.args[0]), "is missing") from None
     if _ALL_OWN.fullmatch("\n".join(own)) is None:
@@ -89,7 +89,7 @@ def read_envelope(attributes: Mapping[str, str]) -> Envelope:
         _check_others(attributes)
     expiry = attributes.get("expirytime")
     expiry_us = None if expiry is None else parse_time(expiry, "expirytime")
-    return Envelope(namespace, major, minor, parse_time(own[1], "time"), expiry_us)
+    return route, parse_time(own[1], "time"), expiry_us
 
 
 def answerable(attributes: Mapping[str, str]) -> bool:
@@ -120,14 +120,14 @@ def _second(seconds: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _route(*standing: str) -> tuple[str, int, int]:
+def _route(*standing: str) -> Route:
     """Namespace, major and minor of well-formed standing attributes; remembered, as sources repeat them."""
     if _ALL_STANDING.fullmatch("\n".join(standing)) is None:
         raise _malformed(_culprit(zip(_STANDING, standing, strict=True)), "breaks its pattern")
     version, address = standing[4:]
     major, _, minor = version.partition(".")
     try:
-        return parse_address(address).namespace, int(major), int(minor)
+        return Route(parse_address(address).namespace, int(major), int(minor))
     except ConfigError:
         raise _malformed("comityaddress", "is no address") from None
 

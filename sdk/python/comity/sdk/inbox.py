@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .codec import decode_value, head_size
-from .envelope import Envelope, answerable, read_envelope
-from .errors import RemoteProtocolError
+from .codec import SMALL, SmallFrame, decode_data, decode_value, head_size
+from .envelope import answerable, read_envelope
+from .errors import RemoteProtocolError, SpecError
 from .family import Family
-from .lexical import dump, read
+from .lexical import dump
 from .model import MISSING, Message
 from .ports import Frame, Now
 from .security import verify_frame
@@ -78,10 +78,12 @@ class Inbox:
         max_held: int = 64,
     ) -> None:
         self._family = family
-        self._accepts = {family.messages[name].TYPE: (name, family.messages[name]) for name in accepts}
+        self._accepts = {family.messages[name].TYPE: family.messages[name] for name in accepts}
         self._answers = any(family.messages[name].KIND == "request" for name in accepts)
-        self._limits = {type_: family.limit([name]) for type_, (name, _) in self._accepts.items()}
+        self._limits = {family.messages[name].TYPE: family.limit([name]) for name in accepts}
         self._limit = family.limit(accepts)
+        if min(self._limits.values(), default=SMALL) < SMALL:
+            raise SpecError(f"{family.name}: a channel admits less than {SMALL} octets")
         self._namespace = namespace
         self._signed = profile == "signed"
         self._max_held = max_held
@@ -91,25 +93,34 @@ class Inbox:
         self._now = Now(0.0, 0.0)
 
     def receive(self, frame: Frame, now: Now) -> Outcome:
-        """What to do about `frame`; never raises on bad input."""
+        """What to do about `frame`; never raises on bad input. The order of checks is normative."""
         self._now = now
-        attributes, data = frame
-        text = data if isinstance(data, bytes) else dump(data)
-        limit = self._limits.get(attributes.get("type", ""), self._limit)
-        if head_size(attributes) + len(text) > limit:  # CORE-LEX-006
+        attributes = frame.attributes
+        if type(frame) is not SmallFrame and (limit := self._over(frame)):  # CORE-LEX-006
             return self._refuse("core.too_large", attributes, f"larger than {limit} octets")
         try:
-            envelope = read_envelope(attributes)
+            route, time_us, expiry_us = read_envelope(attributes)
         except RemoteProtocolError as error:
             return self._refuse(error.code, attributes, str(error))  # CORE-ENV-004
-        if envelope.namespace != self._namespace:  # CORE-ADR-001
+        if route.namespace != self._namespace:  # CORE-ADR-001
             return Dropped("addressed to another namespace")
         if self._signed:
             try:
                 verify_frame(frame)
             except RemoteProtocolError as error:  # CORE-SIG-002 to CORE-SIG-006
                 return Dropped(str(error))
-        return self._read(frame, text, envelope, now)
+        if route.major != self._family.major:  # CORE-VER-001
+            return self._refuse("core.unsupported_version", attributes)
+        message = self._accepts.get(attributes["type"])
+        if message is None:  # CORE-SCH-002
+            return self._refuse("core.unknown_type", attributes)
+        try:  # CORE-LEX-001 to CORE-LEX-005, CORE-VER-002 to CORE-VER-004, CORE-SCH-001
+            decoded = self._decode(frame, message, route.minor > self._family.minor)
+        except RemoteProtocolError as error:
+            return self._refuse(error.code, attributes, str(error), error.pointer)
+        if message.WRITE and getattr(decoded, "agent", MISSING) not in (attributes["source"], MISSING):
+            return self._refuse("core.forbidden", attributes, "a write for another agent", "/agent")
+        return self._date(Accepted(decoded, attributes, frame), time_us, expiry_us, now)
 
     def release(self, now: Now) -> list[Accepted]:
         """Those held whose time has come within 500 ms of the clock (CORE-CLK-001), in the order of their stamps."""
@@ -132,34 +143,27 @@ class Inbox:
         wall_us = round(self._now.wall * 1_000_000)
         return self._now.mono + max(0, self._held[0][0] - wall_us) / 1_000_000
 
-    def _read(self, frame: Frame, text: bytes, envelope: Envelope, now: Now) -> Outcome:
-        attributes, data = frame
-        family = self._family
-        if envelope.major != family.major:  # CORE-VER-001
-            return self._refuse("core.unsupported_version", attributes)
-        name, message = self._accepts.get(attributes["type"], ("", None))
-        if message is None:  # CORE-SCH-002
-            return self._refuse("core.unknown_type", attributes)
-        critical = attributes["comitycrit"].split() if "comitycrit" in attributes else ()
-        try:  # CORE-LEX-001 to 005, CORE-VER-002 to 004, CORE-SCH-001
-            value = read(text) if data is text else data
-            decoded = decode_value(
-                value, text, message, newer=envelope.minor > family.minor, critical=critical
-            )
-        except RemoteProtocolError as error:
-            return self._refuse(error.code, attributes, str(error), error.pointer)
-        if message.WRITE and getattr(decoded, "agent", MISSING) not in (MISSING, attributes["source"]):
-            return self._refuse("core.forbidden", attributes, f"{name} for another agent", "/agent")
-        return self._date(Accepted(decoded, attributes, frame), envelope, now)
+    def _over(self, frame: Frame) -> int:
+        """The limit that `frame` is over, 0 where it is not."""
+        limit = self._limits.get(frame.attributes.get("type", ""), self._limit)
+        data = frame.data if isinstance(frame.data, bytes) else dump(frame.data)
+        return limit if head_size(frame.attributes) + len(data) > limit else 0
 
-    def _date(self, accepted: Accepted, envelope: Envelope, now: Now) -> Outcome:
+    @staticmethod
+    def _decode(frame: Frame, message: type[Message], newer: bool) -> Message:
+        attributes, data = frame
+        critical = attributes["comitycrit"].split() if "comitycrit" in attributes else ()
+        decode = decode_value if type(frame) is SmallFrame else decode_data
+        return decode(data, message, newer=newer, critical=critical)
+
+    def _date(self, accepted: Accepted, time_us: int, expiry_us: int | None, now: Now) -> Outcome:
         wall_us = round(now.wall * 1_000_000)
-        if envelope.expiry_us is not None and envelope.expiry_us < wall_us:  # CORE-CLK-003
+        if expiry_us is not None and expiry_us < wall_us:  # CORE-CLK-003
             if accepted.message.WRITE:
                 return accepted._replace(expired=True)
             return self._refuse("core.expired", accepted.attributes)
-        if envelope.time_us - wall_us > _AHEAD_US:
-            return self._hold(accepted, envelope.time_us - _AHEAD_US)
+        if time_us - wall_us > _AHEAD_US:
+            return self._hold(accepted, time_us - _AHEAD_US)
         return accepted
 
     def _hold(self, accepted: Accepted, until_us: int) -> Outcome:

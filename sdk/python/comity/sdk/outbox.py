@@ -46,6 +46,7 @@ class Outbox:
         self._family = family
         self._identity = identity
         self._namespace = namespace
+        self._version = family.version
         self._signed = profile == "signed"
         self._life = _digest(entropy, identity.agent_id.encode())[:16]
         self.next_sequence = first_sequence
@@ -108,7 +109,7 @@ class Outbox:
             "time": time,
             "datacontenttype": "application/json",
             "sequence": sequence,
-            "comityversion": self._family.version,
+            "comityversion": self._version,
             "comityaddress": address,
             **extra,
         }
