@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._core.registry import Page, Registry
     from ._reference import reference
+    from .client import RegistryClient
     from .service import RegistryService
 
-__all__ = ["Page", "Registry", "RegistryService", "reference"]
+__all__ = ["Page", "Registry", "RegistryClient", "RegistryService", "reference"]
 
 _HOMES = {
     "Page": "_core.registry",
     "Registry": "_core.registry",
+    "RegistryClient": "client",
     "RegistryService": "service",
     "reference": "_reference",
 }
