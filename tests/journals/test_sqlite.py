@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry
 from comity.transports import open_journal
+from comity.transports.journals._sqlite_file import SqliteFile
 from comity.transports.journals.sqlite import SqliteJournal
 from tests.journals.contract import *  # noqa: F403
 from tests.journals.contract import MakeJournal, read
@@ -106,6 +108,7 @@ def limit(connection: sqlite3.Connection, pages: int) -> None:
 REFUSED_WRITES = """
 import asyncio, resource, sys
 from comity.sdk.errors import JournalError
+from comity.transports.journals._sqlite_file import SqliteFile
 from comity.transports.journals.sqlite import SqliteJournal
 
 async def main():
@@ -181,6 +184,7 @@ async def test_a_damaged_file_is_named(url: str, path: Path) -> None:
 READ_ONLY = """
 import asyncio, os, sys
 from comity.sdk.errors import JournalError
+from comity.transports.journals._sqlite_file import SqliteFile
 from comity.transports.journals.sqlite import SqliteJournal
 
 if os.geteuid() == 0:
@@ -224,8 +228,30 @@ async def test_a_held_lock_is_waited_for_and_then_named(url: str, path: Path) ->
         assert await journal.append(b"a") == 1
 
 
+async def test_an_append_between_look_and_wait_is_not_missed(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, appended = threading.Event(), threading.Event()
+    look = SqliteFile.read
+
+    def slowly(file: SqliteFile, after: int) -> list[Entry]:
+        found = look(file, after)
+        looked.set()
+        appended.wait(10)
+        return found
+
+    monkeypatch.setattr(SqliteFile, "read", slowly)
+    async with SqliteJournal(url, poll=3600) as journal:
+        follower = asyncio.create_task(read(journal, 0, 1))
+        await asyncio.to_thread(looked.wait, 10)
+        position = await journal.append(b"a")
+        appended.set()
+        assert await follower == [Entry(position, b"a")]
+
+
 TWO = """
 import asyncio, sys
+from comity.transports.journals._sqlite_file import SqliteFile
 from comity.transports.journals.sqlite import SqliteJournal
 
 async def main(url, name):

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from comity.sdk.errors import ConfigError
-from comity.sdk.ports import Guarantee, Transport
+from comity.sdk.ports import Guarantee, Subscription, Transport
 from comity.transports import connect
 from tests.transports.contract import *  # noqa: F403
 from tests.transports.contract import Inbox, MakeTransport, frame
@@ -151,31 +151,35 @@ async def test_a_slow_subscriber_holds_up_only_those_who_publish_to_it(make_tran
     assert everything.datas == [b"0", *(b"%d" % number for number in range(10, 21)), b"2", b"3"]
 
 
-async def test_waiting_publishers_keep_their_order_from_one_full_buffer_to_another(
+async def test_who_moves_from_one_full_buffer_to_another_keeps_its_place(
     make_transport: MakeTransport,
 ) -> None:
-    transport = await make_transport(buffer=1)
+    transport, address = await make_transport(buffer=1), "a.b.v1.c.k"
     one, other = Inbox(), Inbox()
-    first, second = (
-        await transport.subscribe("a.b.v1.c.k", one),
-        await transport.subscribe("a.b.v1.c.*", other),
-    )
+    first, second = await transport.subscribe(address, one), await transport.subscribe("a.b.v1.c.*", other)
     first.pause()
     second.pause()
-    sending = [
-        asyncio.create_task(
-            transport.publish("a.b.v1.c.k", frame(b"%d" % number), guarantee=Guarantee.AT_LEAST_ONCE)
-        )
-        for number in range(30)
-    ]
-    for turn in range(200):
-        subscription = (first, second)[turn % 2]
+
+    async def publish(data: bytes) -> None:
+        await transport.publish(address, frame(data), guarantee=Guarantee.AT_LEAST_ONCE)
+
+    async def take(subscription: Subscription) -> None:
         subscription.resume()
         await asyncio.sleep(0)
         subscription.pause()
+
+    await publish(b"fills both")
+    early = asyncio.create_task(publish(b"early"))
+    await asyncio.wait([early], timeout=0)
+    await take(first)  # early now waits for the second buffer
+    await transport.publish(address, frame(b"fills the first"))
+    late = asyncio.create_task(publish(b"late"))
+    await asyncio.wait([late], timeout=0)
+    await take(second)  # early waits for the first buffer again, before late
     first.resume()
     second.resume()
-    await asyncio.gather(*sending)
-    await one.expect(30)
-    await other.expect(30)
-    assert one.datas == other.datas == [b"%d" % number for number in range(30)]
+    await asyncio.gather(early, late)
+    await one.expect(4)
+    await other.expect(3)
+    assert one.datas == [b"fills both", b"fills the first", b"early", b"late"]
+    assert other.datas == [b"fills both", b"early", b"late"]

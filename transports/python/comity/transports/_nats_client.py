@@ -241,7 +241,7 @@ class Connection:
         trip = asyncio.get_running_loop().create_task(self._round_trip())
         try:
             await asyncio.wait({trip, loss}, return_when=asyncio.FIRST_COMPLETED)
-            return trip.done() and trip.exception() is None and not loss.done() and self._client.is_connected
+            return trip.done() and trip.exception() is None and self._client.is_connected
         finally:
             trip.cancel()
             await asyncio.wait({trip})

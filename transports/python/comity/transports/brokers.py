@@ -35,7 +35,7 @@ class Running:
     pid: int
     started: str
     version: str
-    data_dir: str
+    data: str
 
     @property
     def alive(self) -> bool:
@@ -135,7 +135,7 @@ def _start_kept(name: str) -> Running:
 def _discard(one: Running | None) -> None:
     if one is not None:
         _processes.end(one.pid, one.started)
-        shutil.rmtree(one.data_dir, ignore_errors=True)
+        shutil.rmtree(one.data, ignore_errors=True)
 
 
 def _start(name: str, directory: Path, config: str, port: int | None) -> Running:

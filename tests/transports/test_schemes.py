@@ -1,0 +1,43 @@
+"""`connect` and `open_journal` find adapters by scheme, third parties' too."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+import comity.transports
+from comity.sdk.errors import ConfigError
+from comity.transports import connect, open_journal
+from comity.transports.journals.memory import MemoryJournal
+from comity.transports.memory import MemoryTransport
+from comity.transports.nats import NatsTransport
+
+
+def test_own_schemes_need_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(comity.transports, "entry_points")
+    assert isinstance(connect("memory://x"), MemoryTransport)
+    assert isinstance(connect("nats://x"), NatsTransport)
+    assert isinstance(connect("tls://x"), NatsTransport)
+    assert isinstance(open_journal("memory:"), MemoryJournal)
+
+
+@pytest.mark.parametrize("url", ["", "nats", "amqp://guest:secret@x", ":", "//x"])
+def test_an_unknown_scheme_names_the_known_ones_and_no_secret(url: str) -> None:
+    with pytest.raises(ConfigError, match="known are memory:, nats:, tls:") as caught:
+        connect(url)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="known are memory:, sqlite:"):
+        open_journal(url)
+
+
+def test_third_parties_add_schemes_but_shadow_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def points(group: str) -> EntryPoints:
+        return EntryPoints(EntryPoint(name, "builtins:dict", group) for name in ("pigeon", "nats"))
+
+    monkeypatch.setattr(comity.transports, "entry_points", points)
+    assert isinstance(connect("nats://x"), NatsTransport)
+    with pytest.raises(ConfigError, match="memory:, nats:, pigeon:, tls:"):
+        connect("owl://x")
+    with pytest.raises(ValueError, match="dictionary update sequence"):
+        connect("pigeon://x")
