@@ -38,7 +38,7 @@ def status_command(names: Sequence[str], *, as_json: bool) -> int:
 
 def _show(running: Sequence[Running], *, as_json: bool) -> int:
     if as_json:
-        document([{**asdict(each), "data": str(each.data)} for each in running])
+        document([asdict(each) for each in running])
     else:
         table(["broker", "url", "pid", "version"], [(r.name, r.url, str(r.pid), r.version) for r in running])
     return 0

@@ -1,0 +1,86 @@
+"""`comity serve`: runs a service until it is told to stop, and says when it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from comity.sdk.config import Config
+
+__all__ = ["serve_registry_command"]
+
+
+def serve_registry_command(
+    transport: str | None,
+    journal: str | None,
+    namespace: str | None,
+    profile: str | None,
+    identity: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Serve a registry until SIGINT or SIGTERM; what was acknowledged is in the journal at any moment."""
+    from comity.sdk.config import load_config
+    from comity.sdk.errors import ConfigError
+
+    config = load_config(
+        transport=transport,
+        journal=journal,
+        namespace=namespace,
+        profile=profile,
+        identity=None if identity is None else str(identity),
+    )
+    if config.transport.startswith("memory:"):
+        raise ConfigError(
+            f"{config.transport} reaches nobody outside this process; serve on a broker such as nats://127.0.0.1:4222, "
+            "or let the agent bring its registry along with memory://NAME?serve=registry"
+        )
+    asyncio.run(_until_told(config, as_json=as_json))
+    return 0
+
+
+async def _until_told(config: Config, *, as_json: bool) -> None:
+    from comity.mesh import serve
+    from comity.sdk.keyfile import load_identity
+
+    serving = asyncio.create_task(
+        serve(
+            config.transport,
+            config.journal,
+            namespace=config.namespace,
+            identity=None if config.identity is None else load_identity(Path(config.identity)),
+            profile=config.profile,
+            ready=lambda: _say_ready(config, as_json=as_json),
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not serving.cancelled():
+            raise
+
+
+def _say_ready(config: Config, *, as_json: bool) -> None:
+    settings = {name: value for name, value in asdict(config).items() if name in _SHOWN}
+    if as_json:
+        line = json.dumps({"ready": True, **settings})
+    else:
+        line = (
+            "serving the registry of {namespace} on {transport}, journal {journal}, profile {profile}".format(
+                **settings
+            )
+        )
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+_SHOWN = ("transport", "journal", "namespace", "profile")
