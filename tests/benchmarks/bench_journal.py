@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from comity.transports import open_journal
 from tests.benchmarks.common import Row, emit
 
+ROOT = Path(__file__).parents[2]
 CLIENTS, APPENDS, ROUNDS = 64, 20_000, 5
 DATA = bytes(range(256))
 
