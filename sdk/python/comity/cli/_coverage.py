@@ -181,7 +181,7 @@ Comity grew out of five systems. Each of their features has a row here, whether 
 def _judge(
     feature: Feature, ids: Sequence[str], proofs: Mapping[str, list[str]], exists: Callable[[str], bool]
 ) -> tuple[str, str]:
-    properties = sorted({name for each in ids for name in proofs[each]})
+    properties = sorted({name.partition("[")[0] for each in ids for name in proofs[each]})
     tests = [path for path in feature.tests if exists(path)]
     proved = (
         bool(ids or feature.tests) and all(proofs[each] for each in ids) and len(tests) == len(feature.tests)
