@@ -215,7 +215,9 @@ class Toy:
     def check(self, raw: bytes, doc: J) -> tuple[str, J]:
         if len(raw) > 262144:
             raise Bad("core.too_large")
-        ok = re.fullmatch(r"\d{16}", doc.get("sequence", "")) and re.fullmatch(r"\d+\.\d+", doc.get("comityversion", ""))
+        ok = re.fullmatch(r"\d{16}", doc.get("sequence", "")) and re.fullmatch(
+            r"\d+\.\d+", doc.get("comityversion", "")
+        )
         if not ok or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", doc.get("time", "")):
             raise Bad("core.malformed")
         if doc["comityaddress"].split(".")[0] != self.ns:
@@ -250,7 +252,9 @@ class Toy:
         ahead = t > self.wall + 500 and "no-hold" not in self.bad
         if ahead and not r["late"] and not self.seen(r):
             if sum(h["source"] == r["source"] for _, h in self.held) >= 64:
-                self.answer(r["doc"], "Refused", {"code": "core.clock_ahead", "retry_after_ms": int(t - self.wall)})
+                self.answer(
+                    r["doc"], "Refused", {"code": "core.clock_ahead", "retry_after_ms": int(t - self.wall)}
+                )
             else:
                 self.held.append((t, r))
             return
@@ -381,7 +385,9 @@ class Toy:
     # ------------------------------------------------------------------ watches
 
     def put(self, agent: str, old: J | None, entry: J) -> None:
-        self.changed({"agent": agent, "revision": self.revision, "old": old, "new": entry, "why": "unmatched"})
+        self.changed(
+            {"agent": agent, "revision": self.revision, "old": old, "new": entry, "why": "unmatched"}
+        )
 
     def bury(self, agent: str, why: str) -> None:
         old = self.live.pop(agent)
@@ -434,8 +440,12 @@ class Toy:
 
     def begin(self, source: str, name: str, w: J, start: int | None) -> None:
         if start is None:
-            entries = sorted((e for e in self.live.values() if self.matches(e, w["where"])), key=lambda e: e["revision"])
-            told = [{"kind": "put", "agent": e["agent"], "revision": e["revision"], "entry": e} for e in entries]
+            entries = sorted(
+                (e for e in self.live.values() if self.matches(e, w["where"])), key=lambda e: e["revision"]
+            )
+            told = [
+                {"kind": "put", "agent": e["agent"], "revision": e["revision"], "entry": e} for e in entries
+            ]
         else:
             told = [self.told(c, w["where"]) for c in self.changes if c["revision"] > start]
             if "no-tombstones" in self.bad:
@@ -456,7 +466,9 @@ class Toy:
         if m == "Lookup":
             e = self.live.get(d["agent"])
             if e is None:
-                self.answer(r["doc"], "Refused", {"code": "registry.unknown_agent", "revision": self.revision})
+                self.answer(
+                    r["doc"], "Refused", {"code": "registry.unknown_agent", "revision": self.revision}
+                )
             else:
                 self.answer(r["doc"], "Found", {"entry": e, "revision": self.revision})
             return
@@ -477,7 +489,9 @@ class Toy:
                 self.answer(r["doc"], "Refused", {"code": "registry.bad_cursor"})
                 return
             last = self.place([MISSING if v is None else v for v in c["place"]], order)
-            found = [e for e in found if self.place([at(e, k["path"]) for k in order] + [e["agent"]], order) > last]
+            found = [
+                e for e in found if self.place([at(e, k["path"]) for k in order] + [e["agent"]], order) > last
+            ]
         n = d["limit"] + ("off-by-one" in self.bad)
         data: J = {"entries": found[:n], "revision": self.revision}
         if len(found) > n:

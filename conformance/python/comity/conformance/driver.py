@@ -62,7 +62,7 @@ class CallDriver:
             if self._handler is None:
                 self._handler = self._factory()
             answer = self._handler(line)
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it is reported
+        except Exception as error:
             self._handler = None
             raise SubjectLost("death", f"{type(error).__name__}: {error}") from error
         if not isinstance(answer, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -69,7 +69,7 @@ _LEXICAL: Final[dict[str, Callable[[str, int], bytes]]] = {
 
 def _invalid(data: Doc, variant: int) -> Doc:
     """Break one rule of the schema."""
-    name = next(iter(data), "agent")
+    name = next(key for key in ("agent", "limit", "watch", "consistency") if key in data)
     match variant % 6:
         case 0:
             return {key: value for key, value in data.items() if key != name}

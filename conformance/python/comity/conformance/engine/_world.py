@@ -250,9 +250,7 @@ class World:
         if self._pending and self._up:
             position, data = self._place()
             self._note("ordered", position=position)
-            self._command(
-                "Entry", {"position": position, "data": data, "last": True, "now": self._clock()}
-            )
+            self._command("Entry", {"position": position, "data": data, "last": True, "now": self._clock()})
 
     def _place(self) -> tuple[int, str]:
         last = self._ordered[-1][0] if self._ordered else 0
@@ -319,9 +317,7 @@ class World:
         self._start(recovering=True)
         for n, (position, data) in enumerate(self._ordered, 1):
             last = n == len(self._ordered)
-            self._command(
-                "Entry", {"position": position, "data": data, "last": last, "now": self._clock()}
-            )
+            self._command("Entry", {"position": position, "data": data, "last": last, "now": self._clock()})
         self._note("recovered", entries=len(self._ordered))
 
     # ------------------------------------------------------------------ settling

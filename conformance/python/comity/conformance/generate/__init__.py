@@ -15,7 +15,9 @@ from ._script import Script
 __all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY", "generate"]
 
 
-def generate(seed: int, index: int, aim: str | None = None, *, sim: bool = True, nonce: str | None = None) -> Plan:
+def generate(
+    seed: int, index: int, aim: str | None = None, *, sim: bool = True, nonce: str | None = None
+) -> Plan:
     """Plan `index` of `seed`, aimed at a row or, without one, a free walk."""
     rng = random.Random(f"{seed}:{index}:{aim}")
     signed = aim in SIGNED_AIMS

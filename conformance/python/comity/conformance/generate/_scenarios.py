@@ -190,7 +190,11 @@ def _crashes(s: Script) -> None:
         names.append(s.rng.choice((s.update, s.renew, s.deregister))(c))
     if s.rng.random() < 0.5:
         d = s.other(c)
-        names.append(s.register(d, faults={s.rng.choice(("drop_reply", "order", "drop_reply")): 3}, wait=s.rng.random() < 0.5))
+        names.append(
+            s.register(
+                d, faults={s.rng.choice(("drop_reply", "order", "drop_reply")): 3}, wait=s.rng.random() < 0.5
+            )
+        )
     s.crash()
     s.repeat(s.rng.choice(names))
     s.lookup(s.other(c), c)
@@ -276,8 +280,12 @@ def _bare(s: Script) -> None:
 def _order(s: Script) -> None:
     s.register_all(chance=0.6)
     for _ in range(3):
-        paths = s.rng.sample(("zone", "metadata.n", "metadata.t", "resources.gpu", "health", "agent", "epoch", "metadata.l"), 2)
-        order = [{"path": path, "descending": s.rng.random() < 0.5} for path in paths[: s.rng.randrange(1, 3)]]
+        paths = s.rng.sample(
+            ("zone", "metadata.n", "metadata.t", "resources.gpu", "health", "agent", "epoch", "metadata.l"), 2
+        )
+        order = [
+            {"path": path, "descending": s.rng.random() < 0.5} for path in paths[: s.rng.randrange(1, 3)]
+        ]
         s.query(s.anyone(), s.where(), order_by=order)
 
 
@@ -287,7 +295,15 @@ def _pages(s: Script) -> None:
     if s.sim and s.rng.random() < 0.3:
         first = s.send(0, "List", {"limit": 1, "consistency": s.consistency()})
         for _ in range(3):
-            first = s.send(0, "List", {"limit": s.rng.choice((1, 2)), "cursor": ref("cursor", op=first), "consistency": s.consistency()})
+            first = s.send(
+                0,
+                "List",
+                {
+                    "limit": s.rng.choice((1, 2)),
+                    "cursor": ref("cursor", op=first),
+                    "consistency": s.consistency(),
+                },
+            )
         return
     path = s.rng.choice(("zone", "metadata.n", "agent", "resources.gpu", "metadata.t"))
     order = [{"path": path, "descending": s.rng.random() < 0.5}] if s.rng.random() < 0.7 else None
@@ -304,7 +320,12 @@ def _foreign_cursor(s: Script) -> None:
     first = s.query(0, s.where(), limit=1)
     match s.rng.randrange(3):
         case 0:
-            s.query(0, s.where({"path": "capabilities", "op": "exists", "value": True}), limit=1, cursor=ref("cursor", op=first))
+            s.query(
+                0,
+                s.where({"path": "capabilities", "op": "exists", "value": True}),
+                limit=1,
+                cursor=ref("cursor", op=first),
+            )
         case 1:
             s.query(0, s.where(), limit=1, cursor=ref("cursor", op=first), order_by=[{"path": "epoch"}])
         case _:
@@ -355,7 +376,9 @@ def _leaving(s: Script) -> None:
             s.update(c, members={"zone": "b"})
             s.update(c, members={"zone": "b"})
         case 1:
-            s.update(c, members={"clear": ["zone"]}) if s.rng.random() < 0.5 else s.register(c, members={"zone": "b"})
+            s.update(c, members={"clear": ["zone"]}) if s.rng.random() < 0.5 else s.register(
+                c, members={"zone": "b"}
+            )
         case 2:
             s.deregister(c)
         case _:
@@ -503,7 +526,9 @@ def _ahead(s: Script) -> None:
 def _flood(s: Script) -> None:
     s.register(0)
     data = {"agent": ref("agent"), "consistency": "eventual"}
-    s.add("flood", client=1, message="Lookup", data=data, count=s.rng.choice((65, 66)), craft={"ahead_ms": 1500})
+    s.add(
+        "flood", client=1, message="Lookup", data=data, count=s.rng.choice((65, 66)), craft={"ahead_ms": 1500}
+    )
     s.advance(5)
     s.lookup(0, 0)
 
@@ -616,5 +641,5 @@ SIGNED_AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
 }
 # rows whose trigger needs the whole namespace, the journal, the clock or raw bytes in the suite's own hands
 SIM_ONLY: Final = frozenset(
-    "REG-LST-001 REG-LEASE-008 REG-DUR-001 REG-DUR-002 REG-WCH-012 REG-WCH-004 REG-TMB-002 CORE-ENV-006".split()
+    ["REG-LST-001", "REG-LEASE-008", "REG-DUR-001", "REG-DUR-002", "REG-WCH-012", "REG-WCH-004", "REG-TMB-002", "CORE-ENV-006"]
 )

@@ -76,9 +76,10 @@ class Script:
         found: dict[str, Any] = {"case": self.nonce}
         for key in ("n", "s", "t"):
             if rng.random() < 0.6:
-                found[key] = {"n": rng.choice((0, 1, 2, 3, 1.5)), "s": rng.choice(("a", "ab", "abc", "b"))}.get(
-                    key, self.scalar()
-                )
+                found[key] = {
+                    "n": rng.choice((0, 1, 2, 3, 1.5)),
+                    "s": rng.choice(("a", "ab", "abc", "b")),
+                }.get(key, self.scalar())
         if rng.random() < 0.3:
             found["l"] = [rng.choice(_SCALARS) for _ in range(rng.randrange(3))]
         if rng.random() < 0.3:
@@ -130,7 +131,11 @@ class Script:
         return self.send(client, "Renew", data, **extra)
 
     def deregister(self, client: int, back: int = 0, plus: int = 0, **extra: Any) -> str:
-        data = {"agent": ref("agent"), "epoch": ref("epoch", back=back, plus=plus), **extra.pop("members", {})}
+        data = {
+            "agent": ref("agent"),
+            "epoch": ref("epoch", back=back, plus=plus),
+            **extra.pop("members", {}),
+        }
         return self.send(client, "Deregister", data, **extra)
 
     # ------------------------------------------------------------------ reads
@@ -138,14 +143,18 @@ class Script:
     def consistency(self) -> str:
         return self.rng.choice(("linearizable", "eventual"))
 
-    def lookup(self, client: int, agent: int | None = None, consistency: str | None = None, **extra: Any) -> str:
+    def lookup(
+        self, client: int, agent: int | None = None, consistency: str | None = None, **extra: Any
+    ) -> str:
         whom = self.anyone() if agent is None else agent
         data = {"agent": ref("agent", client=whom), "consistency": consistency or self.consistency()}
         return self.send(client, "Lookup", data, **extra)
 
     def where(self, *criteria: dict[str, Any], either: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
         """A filter that keeps to this plan's entries."""
-        found: dict[str, Any] = {"all": [{"path": "metadata.case", "op": "eq", "value": self.nonce}, *criteria]}
+        found: dict[str, Any] = {
+            "all": [{"path": "metadata.case", "op": "eq", "value": self.nonce}, *criteria]
+        }
         if either:
             found["any"] = list(either)
         return found
@@ -161,7 +170,7 @@ class Script:
     def criterion(self, op: str | None = None) -> dict[str, Any]:
         """One criterion whose value comes from the pools that entries are made of."""
         rng = self.rng
-        op = op or rng.choice("eq ne gt gte lt lte in not_in contains prefix exists".split())
+        op = op or rng.choice(["eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists"])
         path = rng.choice(("zone", "health", "name", "lease_ms", "metadata.n", "metadata.s", "metadata.t",
                            "resources.gpu", "metadata.m.k", "capabilities", "metadata.l"))  # fmt: skip
         value: Any = self._value(path)

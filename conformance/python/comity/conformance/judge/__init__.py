@@ -58,7 +58,9 @@ def _self_check(case: Case) -> None:
         wanted, found = crafts.get(request.op.partition(".")[0]), request.inspection
         foreign = "foreign_write" in found.facts
         if wanted is None and found.fate == "refuse" and not foreign:
-            raise SelfCheckError(f"{request.op} was meant to be good and deserves {found.code} ({found.facts})")
+            raise SelfCheckError(
+                f"{request.op} was meant to be good and deserves {found.code} ({found.facts})"
+            )
         if wanted in ("altered",) and found.facts & {"forged", "foreign_namespace"}:
             continue
         if wanted and wanted not in found.facts and not foreign:

@@ -77,7 +77,9 @@ class History:
 
     lives: dict[str, list[Incarnation]] = field(default_factory=dict[str, list[Incarnation]])
     changes: list[Change] = field(default_factory=list[Change])
-    refused: dict[str, list[tuple[Request, str]]] = field(default_factory=dict[str, list[tuple[Request, str]]])
+    refused: dict[str, list[tuple[Request, str]]] = field(
+        default_factory=dict[str, list[tuple[Request, str]]]
+    )
     tainted: bool = False
 
     def at(self, agent: str, revision: float, t: float = NEVER) -> tuple[str, Incarnation | None]:
@@ -205,8 +207,9 @@ class _Fold:
     def _mismatch(self, request: Request, answer: Emission, wanted: Expected) -> None:
         rows = list(wanted.rows)
         life = self.life
-        if self.case.crashes and answer.n > self.case.crashes[0].n:
-            rows.append("REG-DUR-001")
+        forgot = life is not None and answer.code == "registry.unknown_agent"
+        if life is not None and forgot and self.case.crashed_between(life.grants[0].n, answer.n):
+            rows.insert(0, "REG-DUR-001")
         state = "no live entry" if life is None else f"a live entry of epoch {life.epoch}"
         prose = f"There was {state} when {request.message} was decided, so the answer is {wanted}, yet it was {answer}."
         self.out.blame(rows, answer.n, str(wanted), str(answer), prose)
@@ -291,7 +294,9 @@ class _Fold:
         assert life is not None
         before = life.versions[-1][1]
         if revision <= before["revision"]:
-            return self._wrong(request, answer, ["REG-UPD-003"], "revision", f"more than {before['revision']}")
+            return self._wrong(
+                request, answer, ["REG-UPD-003"], "revision", f"more than {before['revision']}"
+            )
         entry = {key: value for key, value in before.items() if key not in data.get("clear", ())}
         entry |= {key: data[key] for key in _MEMBERS if key in data}
         entry["revision"] = revision

@@ -58,7 +58,7 @@ def judge_events(case: Case, out: Judgement) -> None:
             continue
         _unique(out, emission, seen)
         message = case.law.spec.messages.get(emission.message)
-        if message is not None and message["kind"] == "reply" or "correlationid" in emission.doc:
+        if (message is not None and message["kind"] == "reply") or "correlationid" in emission.doc:
             _reply(case, out, emission, by_id)
         if case.plan.profile == "signed":
             out.fire("CORE-SIG-001")
@@ -162,7 +162,10 @@ def _dropped(case: Case, out: Judgement, request: Request) -> None:
     row = DROPPED[fact]
     rows = [row]
     if fact == "forged" and case.plan.profile == "signed":
-        altered = any(op["id"] == request.op and op.get("craft", {}).get("kind") == "altered" for op in case.plan.operations)
+        altered = any(
+            op["id"] == request.op and op.get("craft", {}).get("kind") == "altered"
+            for op in case.plan.operations
+        )
         rows = ["CORE-SIG-004", "CORE-SIG-003"] if altered else rows
     for found in rows:
         out.fire(found)
@@ -217,7 +220,11 @@ def _acted_on(case: Case, out: Judgement, request: Request, astray: bool) -> boo
     for fact, row in (("extra_attribute", "CORE-ENV-005"), ("newer_member", "CORE-VER-003")):
         if fact in facts:
             out.fire(row)
-    limit = millis(str(request.inspection.doc.get("expirytime"))) if "expirytime" in request.inspection.doc else None
+    limit = (
+        millis(str(request.inspection.doc.get("expirytime")))
+        if "expirytime" in request.inspection.doc
+        else None
+    )
     if limit is not None and all(d.wall > limit for d in request.deliveries):
         return _expired(out, request, limit, case, astray)
     release = _release(request)
@@ -305,12 +312,23 @@ _EXCUSES = {"core.sequence_reused": "CORE-DLV-003", "core.stale_request": "CORE-
 def _core_refusals(case: Case, out: Judgement, request: Request, n: int) -> bool:
     """A core refusal of a request in order has to have its reason elsewhere."""
     for answer in request.answers:
-        if not answer.code.startswith("core.") or answer.code in ("core.sequence_reused", "core.stale_request"):
+        if not answer.code.startswith("core.") or answer.code in (
+            "core.sequence_reused",
+            "core.stale_request",
+        ):
             continue
         if answer.code == "core.clock_ahead":
             continue
-        limit = millis(str(request.inspection.doc.get("expirytime"))) if "expirytime" in request.inspection.doc else None
-        if answer.code == "core.expired" and limit is not None and any(d.wall > limit for d in request.deliveries):
+        limit = (
+            millis(str(request.inspection.doc.get("expirytime")))
+            if "expirytime" in request.inspection.doc
+            else None
+        )
+        if (
+            answer.code == "core.expired"
+            and limit is not None
+            and any(d.wall > limit for d in request.deliveries)
+        ):
             continue
         rows = _extras(case, request)[:1] or [_EXCUSES.get(answer.code, PRIMARY[request.message])]
         if "lease_ms" in str(answer.data.get("pointer", "")) or not rows:
@@ -355,7 +373,9 @@ def _sequences(case: Case, out: Judgement, writes: list[Request]) -> None:
         peers = [w for w in writes if w.source == request.source and w is not request]
         first = request.deliveries[0].n
         twins = [w for w in peers if w.sequence == request.sequence and w.deliveries[0].n < answer.n]
-        settled = [w for w in twins if w.answer and w.answer.n < first and w.answer.code != "core.sequence_reused"]
+        settled = [
+            w for w in twins if w.answer and w.answer.n < first and w.answer.code != "core.sequence_reused"
+        ]
         if settled and _within(request, peers, first):
             out.fire("CORE-DLV-003")
         if bool(twins) != (answer.code == "core.sequence_reused") and (settled or not twins):

@@ -85,7 +85,9 @@ class _Reads:
             return
         if answer.t < grant.earliest:
             self.out.fire("REG-LEASE-002")
-            crashed = [crash for crash in self.case.crashes if grant.n < crash.n and crash.up_t < grant.earliest]
+            crashed = [
+                crash for crash in self.case.crashes if grant.n < crash.n and crash.up_t < grant.earliest
+            ]
             if crashed and request.sent_n > crashed[-1].up_n:
                 self.out.fire("REG-LEASE-008")
         if request.deliveries[-1].t > grant.latest + self.case.slack:
@@ -141,20 +143,26 @@ class _Reads:
 
     def _refused_rows(self, agent: str, fits: Any) -> list[str]:
         """Rows of refused writes that would explain what was seen."""
-        found = [row for request, row in self.history.refused.get(agent, ()) if fits(request.data, request.message)]
+        found = [
+            row for request, row in self.history.refused.get(agent, ()) if fits(request.data, request.message)
+        ]
         return [*found, "REG-REF-001"] if found else []
 
     def _differs(
         self, life: Incarnation, revision: float, answer: Emission, seen: dict[str, Any], rows: list[str]
     ) -> None:
         wanted = life.entry(revision)
-        names = sorted(n for n in wanted.keys() | seen.keys() if wanted.get(n, MISSING) != seen.get(n, MISSING))
+        names = sorted(
+            n for n in wanted.keys() | seen.keys() if wanted.get(n, MISSING) != seen.get(n, MISSING)
+        )
         found: list[str] = []
         for request, row in self.history.refused.get(life.agent, ()):
             if any(name in request.data and seen.get(name) == request.data[name] for name in names):
                 found += [row, "REG-REF-001"]
         found += self._cause(life, revision, names, seen)
-        text = ", ".join(f"{n} {seen.get(n, 'absent')!r} instead of {wanted.get(n, 'absent')!r}" for n in names)
+        text = ", ".join(
+            f"{n} {seen.get(n, 'absent')!r} instead of {wanted.get(n, 'absent')!r}" for n in names
+        )
         self.out.blame([*found, *rows, "REG-REV-003"], answer.n, "the entry as written", text[:300],
                        f"The entry differs from what the writes up to revision {revision:g} make: {text[:200]}.")  # fmt: skip
 
@@ -179,13 +187,17 @@ class _Reads:
             found.append("REG-UPD-001")
         else:
             earlier = [other for other in self.history.lives[life.agent] if other.epoch < life.epoch]
-            inherited = earlier and any(earlier[-1].versions[-1][1].get(n, MISSING) == seen.get(n) for n in names)
+            inherited = earlier and any(
+                earlier[-1].versions[-1][1].get(n, MISSING) == seen.get(n) for n in names
+            )
             found.append("REG-REG-003" if inherited else "REG-REG-001")
         return found
 
     # ----------------------------------------------------------------- queries
 
-    def population(self, revision: float, answer: Emission, request: Request) -> list[tuple[Incarnation, str]]:
+    def population(
+        self, revision: float, answer: Emission, request: Request
+    ) -> list[tuple[Incarnation, str]]:
         """Incarnations that are or may be live at a revision."""
         found: list[tuple[Incarnation, str]] = []
         for agent in self.history.lives:
@@ -223,7 +235,9 @@ class _Reads:
             if fits:
                 live.append(entry)
             if life.agent in seen and seen[life.agent] != entry and fits:
-                self._differs(life, revision, answer, seen[life.agent], ["REG-QRY-001" if query else "REG-LST-001"])
+                self._differs(
+                    life, revision, answer, seen[life.agent], ["REG-QRY-001" if query else "REG-LST-001"]
+                )
                 return
         self._facts(request, live, revision, answer, behind)
         key = sort_key(order)
@@ -251,7 +265,12 @@ class _Reads:
         return None
 
     def _compare(
-        self, request: Request, answer: Emission, live: list[dict[str, Any]], where: Any, behind: list[Any] | None
+        self,
+        request: Request,
+        answer: Emission,
+        live: list[dict[str, Any]],
+        where: Any,
+        behind: list[Any] | None,
     ) -> None:
         data, said = request.data, answer.data
         query = request.message == "Query"
@@ -259,7 +278,9 @@ class _Reads:
         wanted, limit = live[: data["limit"]], data["limit"]
         agents, due = [e["agent"] for e in said["entries"]], [e["agent"] for e in wanted]
         if agents != due:
-            rows = self._page_rows(agents, [e["agent"] for e in live], due, where, answer, base, behind, limit)
+            rows = self._page_rows(
+                agents, [e["agent"] for e in live], due, where, answer, base, behind, limit
+            )
             prose = f"At revision {said['revision']} {len(live)} entries are due and the page has {len(agents)}: {_short(agents)} instead of {_short(due)}."
             self.out.blame(rows, answer.n, f"entries {_short(due)}", f"entries {_short(agents)}", prose)
         elif ("cursor" in said) != (len(live) > limit):
@@ -276,7 +297,7 @@ class _Reads:
             return ["REG-QRY-014", base]
         if behind is not None:
             return ["REG-QRY-018", base]
-        if sorted(agents) == sorted(due) or set(agents) <= set(live) and len(agents) == len(due):
+        if sorted(agents) == sorted(due) or (set(agents) <= set(live) and len(agents) == len(due)):
             return ["REG-QRY-017", base] if base != "REG-LST-001" else [base, "REG-QRY-017"]
         if set(agents) < set(due) and len(due) == limit:
             return ["REG-QRY-014", base]
@@ -309,11 +330,20 @@ class _Reads:
         return rows
 
     def _facts(
-        self, request: Request, live: list[dict[str, Any]], revision: int, answer: Emission, behind: list[Any] | None
+        self,
+        request: Request,
+        live: list[dict[str, Any]],
+        revision: int,
+        answer: Emission,
+        behind: list[Any] | None,
     ) -> None:
         """Fire what this answered query exercised."""
         fire = self.out.fire
-        entries = [life.entry(revision) for life, state in self.population(revision, answer, request) if state == "live"]
+        entries = [
+            life.entry(revision)
+            for life, state in self.population(revision, answer, request)
+            if state == "live"
+        ]
         self._message_rows(request)
         if request.message in ("Query", "Count") and entries:
             for criterion in criteria(request.data.get("where")):
@@ -368,9 +398,13 @@ def _mismatch(criterion: dict[str, Any], value: Any, wanted: Any) -> bool:
         case "exists":
             return False
         case "in" | "not_in":
-            return isinstance(wanted, list) and all(kind_of(value) != kind_of(item) for item in _items(wanted))
+            return isinstance(wanted, list) and all(
+                kind_of(value) != kind_of(item) for item in _items(wanted)
+            )
         case "contains":
-            return not isinstance(value, (list, str)) or (isinstance(value, str) and not isinstance(wanted, str))
+            return not isinstance(value, (list, str)) or (
+                isinstance(value, str) and not isinstance(wanted, str)
+            )
         case _:
             return kind_of(value) != kind_of(wanted)
 
@@ -388,10 +422,14 @@ def _short(agents: list[str]) -> str:
     return "[" + ", ".join(f"…{agent[-4:]}" for agent in agents) + "]"
 
 
-def judge_reads(case: Case, out: Judgement, history: History, reads: list[Request], floor: list[tuple[int, int]]) -> None:
+def judge_reads(
+    case: Case, out: Judgement, history: History, reads: list[Request], floor: list[tuple[int, int]]
+) -> None:
     """Judge every answer to every read. `floor` lists (record, revision) of answered writes in order."""
     judge = _Reads(case, out, history, floor)
-    answers = sorted(((answer, request) for request in reads for answer in request.answers), key=lambda p: p[0].n)
+    answers = sorted(
+        ((answer, request) for request in reads for answer in request.answers), key=lambda p: p[0].n
+    )
     for answer, request in answers:
         if not isinstance(answer.data, dict) or answer.wrong:
             continue
@@ -401,7 +439,7 @@ def judge_reads(case: Case, out: Judgement, history: History, reads: list[Reques
         match request.message, answer.message:
             case "Lookup", _:
                 judge.lookup(request, answer)
-            case ("Query" | "List"), "Page":
+            case (("Query" | "List"), "Page"):
                 judge.page(request, answer)
             case "Count", "Counted":
                 judge.count(request, answer)
@@ -418,7 +456,9 @@ def _revisions(judge: _Reads, request: Request, answer: Emission) -> None:
         judge.out.fire("REG-REV-004")
         if revision < known:
             prose = f"A write was answered at revision {known} before the read was sent, yet the read is true at {revision}."
-            judge.out.blame(["REG-REV-004"], answer.n, f"a revision of at least {known}", str(revision), prose)
+            judge.out.blame(
+                ["REG-REV-004"], answer.n, f"a revision of at least {known}", str(revision), prose
+            )
     if not linearizable and isinstance(revision, int):
         judge.out.fire("REG-REV-003")
         if judge.history.refused:

@@ -36,7 +36,9 @@ class Due:
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} …{self.agent[-4:]} at {self.revision}" + (f" ({self.reason})" if self.reason else "")
+        return f"{self.kind} …{self.agent[-4:]} at {self.revision}" + (
+            f" ({self.reason})" if self.reason else ""
+        )
 
 
 @dataclass(slots=True)
@@ -122,7 +124,12 @@ class _Watches:
         if str(answer) != wanted:
             state = "live" if live else "not live"
             crashed = ["REG-WCH-012"] if self.case.crashes else []
-            self._wrong(["REG-WCH-011", *crashed], answer, wanted, f"The watch was {state}, yet the answer is {answer}.")
+            self._wrong(
+                ["REG-WCH-011", *crashed],
+                answer,
+                wanted,
+                f"The watch was {state}, yet the answer is {answer}.",
+            )
         elif current is not None:
             current.closed, current.closing_n = answer, request.sent_n
 
@@ -130,13 +137,23 @@ class _Watches:
         index = max((batch.data["index"] for batch in sent), default=0)
         self.out.fire("REG-WCH-010")
         if answer.message != "Watching":
-            self._wrong(["REG-WCH-010"], answer, f"Watching with index {index}", "A live watch was named again and refused.")
+            self._wrong(
+                ["REG-WCH-010"],
+                answer,
+                f"Watching with index {index}",
+                "A live watch was named again and refused.",
+            )
         elif answer.data["index"] != index:
             prose = f"The last batch sent was {index}, the answer says {answer.data['index']}."
             crashed = ["REG-WCH-012"] if self.case.crashed_between(current.answer.n, answer.n) else []
             self._wrong(["REG-WCH-010", *crashed], answer, f"Watching with index {index}", prose)
         elif request.data["lease_ms"] != answer.data["lease_ms"]:
-            self._wrong(["REG-WCH-010"], answer, f"lease_ms {request.data['lease_ms']}", "The lease is not the one asked for.")
+            self._wrong(
+                ["REG-WCH-010"],
+                answer,
+                f"lease_ms {request.data['lease_ms']}",
+                "The lease is not the one asked for.",
+            )
         else:
             self._lease(current, request, answer)
 
@@ -152,7 +169,9 @@ class _Watches:
             return None
         if answer.data["index"] != 0 or answer.data["lease_ms"] != request.data["lease_ms"]:
             due = f"Watching with index 0 and lease_ms {request.data['lease_ms']}"
-            self._wrong(["REG-WCH-001"], answer, due, "A new watch begins at index 0 with the lease asked for.")
+            self._wrong(
+                ["REG-WCH-001"], answer, due, "A new watch begins at index 0 with the lease asked for."
+            )
         stream = Stream(source, name, request.data.get("where"), after, request, answer)
         self._lease(stream, request, answer)
         return stream
@@ -162,7 +181,7 @@ class _Watches:
         history = int(self.case.plan.parameters.get("history", self.case.law.parameters["history"]))
         revision = answer.data.get("revision", NEVER)
         behind = [c for c in self.history.changes if after < c.revision <= revision and c.n < answer.n]
-        loose = sum(life.expired_n is not None or life.last == NEVER and life.grants[-1].earliest <= answer.t
+        loose = sum(life.expired_n is not None or (life.last == NEVER and life.grants[-1].earliest <= answer.t)
                     for lives in self.history.lives.values() for life in lives)  # fmt: skip
         if len(behind) > history:
             self.out.fire("REG-WCH-004")
@@ -198,7 +217,9 @@ class _Watches:
                 rows = ["REG-WCH-005"]
                 if self.case.crashed_between(stream.answer.n, batch.n):
                     rows.insert(0, "REG-WCH-012")
-                self._wrong(rows, batch, f"index {n}", f"Batch {n} of the watch has index {batch.data['index']}.")
+                self._wrong(
+                    rows, batch, f"index {n}", f"Batch {n} of the watch has index {batch.data['index']}."
+                )
                 return False
         return True
 
@@ -207,14 +228,26 @@ class _Watches:
         resumed = stream.after is not None
         row = "REG-WCH-003" if resumed else "REG-WCH-001"
         if synced is None:
-            due_t = min(stream.earliest, self.case.end_t if self.case.mode == "sim" else self.case.end_t - 1000)
+            due_t = min(
+                stream.earliest, self.case.end_t if self.case.mode == "sim" else self.case.end_t - 1000
+            )
             if stream.answer.t < due_t and stream.closed is None and stream.replaced_n == NEVER:
-                rows = [row, "REG-WCH-012"] if self.case.crashed_between(stream.answer.n, self.case.end_n) else [row]
-                self._wrong(rows, stream.answer, "a batch marked synced", "No batch of the watch was marked synced.")
+                rows = (
+                    [row, "REG-WCH-012"]
+                    if self.case.crashed_between(stream.answer.n, self.case.end_n)
+                    else [row]
+                )
+                self._wrong(
+                    rows, stream.answer, "a batch marked synced", "No batch of the watch was marked synced."
+                )
             return
         first = [c for b in stream.batches[: synced + 1] for c in b.data["changes"]]
         later = [(b, c) for b in stream.batches[synced + 1 :] for c in b.data["changes"]]
-        ok = self._resumption(stream, first, stream.batches[synced]) if resumed else self._snapshot(stream, first, stream.batches[synced])  # noqa: E501
+        ok = (
+            self._resumption(stream, first, stream.batches[synced])
+            if resumed
+            else self._snapshot(stream, first, stream.batches[synced])
+        )
         if ok:
             self._live(stream, later)
 
@@ -239,7 +272,9 @@ class _Watches:
                 return False
         if seen or len({c["agent"] for c in first}) != len(first):
             names = ", ".join(f"…{agent[-4:]}" for agent in seen) or "an entry twice"
-            self._wrong(["REG-WCH-001"], batch, "no other put", f"The snapshot at revision {revision} has {names}.")
+            self._wrong(
+                ["REG-WCH-001"], batch, "no other put", f"The snapshot at revision {revision} has {names}."
+            )
             return False
         return True
 
@@ -262,7 +297,9 @@ class _Watches:
         if change.after is not None and matches(change.after, where):
             return Due("put", change.agent, change.revision, "", change.after, change)
         reason = change.reason if change.after is None else "unmatched"
-        return Due("delete", change.agent, change.revision, reason, None, change, optional=not covered and resumed)
+        return Due(
+            "delete", change.agent, change.revision, reason, None, change, optional=not covered and resumed
+        )
 
     def _live(self, stream: Stream, later: list[tuple[Emission, dict[str, Any]]]) -> None:
         revision = stream.answer.data["revision"]
@@ -306,13 +343,27 @@ class _Watches:
         told = {(c["agent"], c["revision"]) for _, c in later if c["kind"] == "delete"}
         for lives in self.history.lives.values():
             for life in lives:
-                gone = life.hi < NEVER and life.end == NEVER or life.end < NEVER and life.reason == "replaced" and life.hi < life.end  # noqa: E501
+                gone = (
+                    (life.hi < NEVER
+                    and life.end == NEVER)
+                    or (life.end < NEVER
+                    and life.reason == "replaced"
+                    and life.hi < life.end)
+                )
                 if not gone or life.expired_n is None or life.epoch <= stream.answer.data["revision"]:
                     continue
-                if stream.closed or stream.replaced_n < NEVER or life.grants[-1].latest >= min(stream.earliest, self.case.end_t):  # noqa: E501
+                if (
+                    stream.closed
+                    or stream.replaced_n < NEVER
+                    or life.grants[-1].latest >= min(stream.earliest, self.case.end_t)
+                ):
                     continue
-                if matches(life.versions[-1][1], stream.where) and not any(agent == life.agent and revision > life.lo for agent, revision in told):  # noqa: E501
-                    prose = f"The entry of …{life.agent[-4:]} expired, and the watch that covers it was not told."
+                if matches(life.versions[-1][1], stream.where) and not any(
+                    agent == life.agent and revision > life.lo for agent, revision in told
+                ):
+                    prose = (
+                        f"The entry of …{life.agent[-4:]} expired, and the watch that covers it was not told."
+                    )
                     self.out.blame(["REG-WCH-007"], life.expired_n, "a delete (expired)", "nothing", prose)
 
     def _align(
