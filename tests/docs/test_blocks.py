@@ -17,6 +17,7 @@ from .pages import ROOT, Block, blocks, pages
 
 BIN = Path(sys.executable).parent
 MARK = "::block::"
+TIDY = "kill $(jobs -p) 2>/dev/null || true; comity brokers down >/dev/null 2>&1 || true"
 BODY = """\
 import asyncio
 from comity.mesh import Mesh
@@ -40,7 +41,7 @@ def selected(path: Path, *, broker: bool) -> list[Block]:
 
 def script(found: list[Block]) -> str:
     """One shell script of all blocks; a marked line stands behind the output of each that is run."""
-    lines = ["set -euo pipefail"]
+    lines = ["set -euo pipefail", f"trap '{TIDY}' EXIT"]
     for block in found:
         name = next((word[5:] for word in block.words if word.startswith("file=")), None)
         if name is not None:
