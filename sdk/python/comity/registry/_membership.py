@@ -80,7 +80,8 @@ class Membership:
                 self._notify(effect.name, self._detail(message))
 
     def _send(self, name: str, now: Now) -> None:
-        if self.request is not None and self.request.name == name:
+        fired = self.machine.fired
+        if self.request is not None and fired is not None and fired.id.endswith("-again"):
             self._courier.repeat(self.request)  # REG-AGT-001
         else:
             self.request = self._courier.request(self._message(name), now)

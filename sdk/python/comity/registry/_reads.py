@@ -6,11 +6,11 @@ responsible for when the state is recent enough.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from comity.sdk._generated.registry_v1.messages import Count, List, Lookup, Query
 from comity.sdk.errors import RemoteProtocolError
+from comity.sdk.lexical import dump
 from comity.sdk.model import MISSING, Message
 
 from ._core.dedup import Outcome, refusal
@@ -19,7 +19,7 @@ from ._core.state import State
 
 __all__ = ["answer"]
 
-_MAX_BYTES = 500_000  # a Page stays below its channel's limit, in base64 too
+_MAX_BYTES = 500_000 - 4096  # half of the channel's max_bytes, less what is around the entries
 
 
 def answer(state: State, message: Message) -> Outcome:
@@ -63,7 +63,7 @@ def _page(state: State, where: Any, order: list[dict[str, Any]], limit: int, cur
 def _fitting(page: Page) -> int:
     room = _MAX_BYTES
     for number, entry in enumerate(page.entries):
-        room -= len(json.dumps(entry))
+        room -= len(dump(entry)) + 1
         if room < 0:
             return max(1, number)
     return len(page.entries)

@@ -72,10 +72,10 @@ class Watcher:
 
     def _name_watch(self) -> None:
         self.name = f"w{self._courier.next_sequence}"  # sequences are never used twice
-        self.request = None
 
     def _send(self, name: str, now: Now) -> None:
-        if self.request is not None and self.request.name == name:
+        fired = self.machine.fired
+        if self.request is not None and fired is not None and fired.id.endswith("-again"):
             self._courier.repeat(self.request)  # REG-AGT-001
         else:
             self.request = self._courier.request(self._message(name), now)

@@ -31,7 +31,7 @@ def _digest(*parts: Any) -> bytes:
 
 
 class Order:
-    """A compiled `order_by`: missing and unordered values last, whatever the direction; ties by agent."""
+    """A compiled `order_by`: missing values last in either direction; ties by agent."""
 
     __slots__ = ("_keys", "by_agent")
 
@@ -43,14 +43,11 @@ class Order:
 
     def place(self, entry: Mapping[str, Any]) -> list[Any]:
         """The values that place an entry: one per key, `None` for last, and the agent."""
-        values = [read(entry) for read, _ in self._keys]
-        return [*(None if order_of(value) is None else value for value in values), entry["agent"]]
+        return [*(_shallow(read(entry)) for read, _ in self._keys), entry["agent"]]
 
     def fits(self, place: list[Any]) -> bool:
-        """Whether `place` could be one of this order: a scalar or `None` per key, and an agent."""
-        values = [value for value in place[:-1] if value is not None]
-        shaped = len(place) == len(self._keys) + 1 and type(place[-1]) is str
-        return shaped and all(order_of(value) is not None for value in values)
+        """Whether `place` could be one of this order: a value or `None` per key, and an agent."""
+        return len(place) == len(self._keys) + 1 and type(place[-1]) is str
 
     def sort(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The entries in order; the list that was given is used up."""
@@ -74,6 +71,11 @@ class Order:
 def _sort_key(read: Getter, descending: bool) -> Callable[[dict[str, Any]], tuple[int, Any]]:
     last = (-1, 0) if descending else _LAST
     return lambda entry: order_of(read(entry)) or last
+
+
+def _shallow(value: Any) -> Any:
+    """What of a value matters for its place: lists are alike, and so are maps."""
+    return type(value)() if type(value) in (list, dict) else value
 
 
 class Cursor:

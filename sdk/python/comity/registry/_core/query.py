@@ -39,7 +39,7 @@ class Filter:
         self._any: Sequence[Mapping[str, Any]] = self.where.get("any", ())
         self._whole: Predicate | None = None
         for criterion in self.where.get("all", ()):
-            if not self._file(criterion["path"], criterion["op"], criterion.get("value")):
+            if not self._file(criterion["path"], criterion["op"], criterion.get("value", True)):
                 self._rest.append(criterion)
 
     def _file(self, path: str, op: str, value: Any) -> bool:
@@ -91,31 +91,18 @@ def _conjunction(every: Sequence[Mapping[str, Any]], some: Sequence[Mapping[str,
 
 
 def _criterion(criterion: Mapping[str, Any]) -> Predicate:
-    path, value = criterion["path"], criterion.get("value")
+    path, op, value = criterion["path"], criterion["op"], criterion.get("value", True)
     read = getter(path)
-    if criterion["op"] == "exists":
-        return _exists(path, value)
-    if value is None:
-        return lambda entry: False
-    test = (
-        _capability(value)
-        if _names_capability(path, criterion["op"], value)
-        else _OPERATORS[criterion["op"]](value)
-    )
+    if op == "exists":
+        wanted = value is not False  # REG-QRY-012
+        return lambda entry: (read(entry) is not None) is wanted
+    test = _capability(value) if _names_capability(path, op, value) else _OPERATORS[op](value)
 
     def holds(entry: Mapping[str, Any]) -> bool:
         found = read(entry)
-        return found is not None and test(found)
+        return found is not None and test(found)  # REG-QRY-013
 
     return holds
-
-
-def _exists(path: str, value: Any) -> Predicate:
-    read = getter(path)
-    wanted = True if value is None else value
-    if type(wanted) is not bool:
-        return lambda entry: False
-    return lambda entry: (read(entry) is not None) is wanted
 
 
 def _names_capability(path: str, op: str, value: Any) -> bool:

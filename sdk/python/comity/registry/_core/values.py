@@ -15,7 +15,7 @@ Entry: TypeAlias = dict[str, Any]
 Getter: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 _KINDS = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
-_RANKS = {bool: 0, int: 1, float: 1, str: 2}
+_RANKS = {bool: 0, int: 1, float: 1, str: 2, list: 3, dict: 4}
 _BOOLEANS = {False: ("boolean", False), True: ("boolean", True)}
 
 
@@ -45,9 +45,11 @@ def key_of(value: Any) -> Any:
 
 
 def order_of(value: Any) -> tuple[int, Any] | None:
-    """The place of a scalar in one total order: booleans, numbers, strings by code point. `None`: no place."""
+    """The place of a value in one total order: booleans, numbers, strings by code point, lists, maps; lists and maps
+    among themselves are ties. `None` for absence.
+    """
     rank = _RANKS.get(type(value))
-    return None if rank is None else (rank, value)
+    return None if rank is None else (rank, value if rank < 3 else 0)
 
 
 def getter(path: str) -> Getter:

@@ -6,12 +6,12 @@ the batches that may not have been sent. Not responsible for sending them.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from comity.sdk._generated.registry_v1.machines import WATCH
+from comity.sdk.lexical import dump
 from comity.sdk.machine import Instance
 from comity.sdk.model import MISSING, Message
 
@@ -151,7 +151,7 @@ class Watches:
         if message.after is MISSING:
             changes = list(_snapshot(live.filter, self._registry))  # REG-WCH-001
         else:
-            changes = list(_seen(live.filter, self._registry.history.since(after)))  # REG-WCH-003
+            changes = list(_missed(live.filter, self._registry.history.since(after)))  # REG-WCH-003
         self._queue(key, live, changes, revision, wall_ms, synced=True)
         return _watching(key, revision, 0, message.lease_ms)
 
@@ -186,23 +186,36 @@ def _put(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seen(chosen: Filter, changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
-    """The changes as a watch with this filter sees them (REG-WCH-006, REG-WCH-007)."""
+    """The changes as a live watch with this filter sees them: nothing of entries that it never covered."""
     for change in changes:
         if change.after is not None and chosen.matches(change.after):
             yield _put(change.after)
         elif change.before is not None and chosen.matches(change.before):
-            reason = "unmatched" if change.after is not None else change.reason
-            yield {"kind": "delete", "agent": change.agent, "revision": change.revision, "reason": reason}
+            yield _delete(change)
+
+
+def _missed(chosen: Filter, changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
+    """The changes for a watch that resumes, of which nobody knows what it covered before."""
+    for change in changes:
+        if change.after is not None and chosen.matches(change.after):
+            yield _put(change.after)
+        else:
+            yield _delete(change)
+
+
+def _delete(change: Change) -> dict[str, Any]:
+    reason = "unmatched" if change.after is not None else change.reason  # REG-WCH-006, REG-WCH-007
+    return {"kind": "delete", "agent": change.agent, "revision": change.revision, "reason": reason}
 
 
 def _batches(changes: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
     room = _MAX_BYTES
     for change in changes:
-        room -= len(json.dumps(change))
+        room -= len(dump(change))
         if batch and (room < 0 or len(batch) == _MAX_CHANGES):
             yield batch
-            batch, room = [], _MAX_BYTES - len(json.dumps(change))
+            batch, room = [], _MAX_BYTES - len(dump(change))
         batch.append(change)
     if batch:
         yield batch
