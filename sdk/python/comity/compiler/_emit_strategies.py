@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ._builtins import BUILTINS
-from ._examples import leaf_misses, open_misses
+from ._examples import leaf_misses, open_misses, texts
 from ._ir import Array, Boolean, Choice, Integer, Nullable, Number, Record, Ref, Spec, Text, Type, Union
 from ._json import is_list, is_map
 from ._python import header, literal, tuple_of
@@ -95,8 +95,9 @@ def _shape(spec: Spec, kind: Type, indent: str) -> str:
 
 def _leaf(kind: Type, broken: str) -> str:
     if isinstance(kind, Text):
+        samples = tuple_of(_source(text) for text in dict.fromkeys(texts(kind)))
         pattern = "None" if kind.pattern is None else literal(kind.pattern[:-1] + "\\Z")
-        return f"s.text({kind.min_length}, {kind.max_length}, {pattern}, {broken})"
+        return f"s.text({kind.min_length}, {kind.max_length}, {pattern}, {samples}, {broken})"
     if isinstance(kind, Choice):
         return f"s.choice({tuple_of(map(literal, kind.values))}, {broken})"
     if isinstance(kind, Integer | Number):

@@ -15,7 +15,7 @@ from ._json import is_list, is_map
 from ._pattern import parse_pattern, samples
 from ._values import faults
 
-__all__ = ["VARIANTS", "Miss", "example", "leaf_misses", "misses", "open_misses"]
+__all__ = ["VARIANTS", "Miss", "example", "leaf_misses", "misses", "open_misses", "texts"]
 
 VARIANTS = 4
 _LONGEST = 5000
@@ -64,7 +64,7 @@ def _leaf(kind: Type, variant: int) -> Any:
     if isinstance(kind, Choice):
         return kind.values[variant % len(kind.values)]
     if isinstance(kind, Text):
-        found = _texts(kind)
+        found = texts(kind)
         return found[variant % len(found)]
     if isinstance(kind, Integer | Number):
         middle = (
@@ -76,7 +76,8 @@ def _leaf(kind: Type, variant: int) -> Any:
     raise AssertionError(kind)
 
 
-def _texts(kind: Text) -> list[str]:
+def texts(kind: Text) -> list[str]:
+    """A few valid strings of `kind`, shortest first."""
     if kind.pattern is not None:
         return samples(parse_pattern(kind.pattern), kind.min_length, kind.max_length)
     lengths = {kind.min_length, min(kind.min_length + 3, kind.max_length), min(32, kind.max_length)}
@@ -145,7 +146,7 @@ def _candidates(spec: Spec, kind: Type) -> Iterator[tuple[str, Any]]:
 
 
 def _text_candidates(kind: Text) -> Iterator[tuple[str, Any]]:
-    base = _texts(kind)[-1]
+    base = texts(kind)[-1]
     if kind.min_length:
         yield "minLength", base[: kind.min_length - 1]
     if kind.max_length < _LONGEST:

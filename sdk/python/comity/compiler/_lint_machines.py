@@ -85,5 +85,5 @@ def _conflict(
             yield edge, "lint.shadowed-edge", f"{edge.id} can never fire in {state}, behind {names}"
         else:
             yield edge, "lint.shadowed-edge", f"the guard of {edge.id} is never true"
-    elif verdict is Verdict.OVERLAPS:
+    elif verdict is Verdict.OVERLAPS and edge.guard:
         yield edge, "lint.overlapping-guards", f"{edge.id} and {names} can be enabled at once in {state}"

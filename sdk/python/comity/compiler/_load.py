@@ -113,8 +113,9 @@ def _fill(spec: Spec, path: Path, language: Path) -> None:
         spec.definitions = definitions(spec.documents["messages"])
         link(spec, spec.documents["messages"])
         _check_messages(spec, spec.documents["messages"])
-    if any(d.rule.startswith(("ref.", "profile.")) for d in spec.log.diagnostics):
-        return
+    messages = spec.documents.get("messages")
+    if messages is None or any(d.file == messages.file for d in spec.log.diagnostics):
+        return  # whatever refers to broken messages would only be blamed for their errors
     if "channels" in spec.documents:
         spec.channels = _channels(spec, spec.documents["channels"])
     if "machines" in spec.documents:

@@ -171,10 +171,10 @@ def _integer(document: Document, where: Where, schema: dict[str, Any]) -> Type:
             value = 0
         return Integer(value, value)
     low, high = _bounds(document, where, schema)
-    if not (isinstance(low, int) and isinstance(high, int)):
-        document.report(where, "profile.bounds", "the bounds of an integer must be integers")
-    elif low < -MAX_INTEGER or high > MAX_INTEGER:
-        document.report(where, "profile.bounds", "the bounds of an integer must lie within ±(2^53−1)")
+    for key, bound in (("minimum", low), ("maximum", high)):
+        if not isinstance(bound, int) or abs(bound) > MAX_INTEGER:
+            message = f"{key} {bound} of an integer is not an integer within ±(2^53−1)"
+            document.report((*where, key), "profile.bounds", message)
     return Integer(int(low), int(high))
 
 

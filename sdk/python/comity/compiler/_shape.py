@@ -67,7 +67,7 @@ def violations(value: Any, schema: Schema, root: Schema, where: Where) -> Iterat
             where, "shape.type", f"expected {types if isinstance(types, str) else ' or '.join(types)}"
         )
         return
-    if "enum" in schema and value not in schema["enum"]:
+    if "enum" in schema and not any(type(value) is type(v) and value == v for v in schema["enum"]):
         yield Violation(
             where, "shape.value", f"{value!r} is not one of {', '.join(map(str, schema['enum']))}"
         )

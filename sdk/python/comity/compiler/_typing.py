@@ -201,7 +201,7 @@ def _established(tree: Ast, truth: bool) -> Known:
 
 def _member(kind: Kind, name: str, place: str) -> tuple[Kind, bool]:
     """The kind of a member, and whether it may be absent."""
-    if kind.name == "any":
+    if kind == ANY:
         return ANY, False
     if kind.type is None or kind.spec is None:
         raise TypingError(f"looks for {name!r} inside {place}, which is {_an(kind.name)}")
@@ -222,7 +222,7 @@ def _member(kind: Kind, name: str, place: str) -> tuple[Kind, bool]:
 def _of_type(kind: Type, spec: Spec) -> Kind:
     resolved, owner = spec.resolve(kind)
     if isinstance(resolved, Nullable | Ref):
-        return ANY
+        return Kind("any", type=resolved, spec=owner)
     if isinstance(resolved, Choice):
         return Kind("string", values=resolved.values)
     if isinstance(resolved, Text):

@@ -29,11 +29,14 @@ def _leaf(valid: st.SearchStrategy[Any], misses: Misses) -> Shape:
     return Shape(valid, st.sampled_from([(value, rule) for rule, value in misses]))
 
 
-def text(low: int, high: int, pattern: str | None, misses: Misses) -> Shape:
+def text(low: int, high: int, pattern: str | None, samples: Sequence[str], misses: Misses) -> Shape:
+    """Mostly one of the compiler's samples, since every random character costs; now and then random text."""
     if pattern is None:
-        return _leaf(st.text(min_size=low, max_size=min(high, low + 40)), misses)
-    matching = st.from_regex(pattern, fullmatch=True)
-    return _leaf(matching.filter(lambda s: low <= len(s) <= high), misses)
+        unusual = st.text(min_size=low, max_size=min(high, low + 8))
+    else:
+        unusual = st.from_regex(pattern, fullmatch=True).filter(lambda s: low <= len(s) <= high)
+    weight = max(1, 8 // len(samples))
+    return _leaf(st.one_of([*map(st.just, [*samples] * weight), unusual]), misses)
 
 
 def choice(values: Sequence[str], misses: Misses) -> Shape:
@@ -63,7 +66,7 @@ def lazy(make: Callable[[], Shape]) -> Shape:
 
 
 def array(items: Shape, low: int, high: int, misses: Misses, *, unique: bool = False) -> Shape:
-    some = min(high, low + 3)
+    some = min(high, low + 2)
     valid = st.lists(items.valid, min_size=low, max_size=some, unique_by=repr if unique else None)
     options = [_leaf(valid, misses).near]
     if low:
@@ -120,27 +123,28 @@ _SCALARS = st.one_of(
     st.booleans(),
     st.integers(-_BOUND, _BOUND),
     st.floats(-_BOUND, _BOUND, allow_nan=False, allow_infinity=False),
-    st.text(max_size=20),
+    st.sampled_from(["", "a", "ml.inference", "é\u2028", "\n"]),
+    st.text(max_size=4),
 )
 _VALUE_MISSES: Misses = (("null", None), ("null", {"a": None}), ("depth", {"a": [[[[[[[[[]]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}), ("depth", [[[[[[[[[[]]]]]]]]]]))
 _MAP_MISSES: Misses = (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", []), ("null", {"a": None}), ("depth", {"a": [[[[[[[[[]]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}))
-_KEYS = st.from_regex(r"[A-Za-z0-9_-]{1,8}", fullmatch=True)
+_KEYS = st.sampled_from(["a", "b", "zone", "K_9", "-", "0", "a" * 64])
 
 
 def _values(depth: int) -> st.SearchStrategy[Any]:
     if not depth:
         return _SCALARS
     inner = _values(depth - 1)
-    return st.one_of(_SCALARS, st.lists(inner, max_size=3), st.dictionaries(_KEYS, inner, max_size=3))
+    return st.one_of(_SCALARS, st.lists(inner, max_size=2), st.dictionaries(_KEYS, inner, max_size=2))
 
 
 def open_value() -> Shape:
-    """`Value`: random ones nest to 3; the deepest allowed stand beside them."""
+    """`Value`: random ones nest to 2; the deepest allowed stand beside them."""
     deepest: Any = [[[[[[[[]]]]]]]]
-    return _leaf(st.one_of(_values(3), st.just(deepest)), _VALUE_MISSES)
+    return _leaf(st.one_of(_values(2), st.just(deepest)), _VALUE_MISSES)
 
 
 def open_map() -> Shape:
-    """`Map`: random ones nest to 3; the deepest allowed stand beside them."""
+    """`Map`: random ones nest to 2; the deepest allowed stand beside them."""
     deepest: Any = {"a": [[[[[[[]]]]]]]}
-    return _leaf(st.one_of(st.dictionaries(_KEYS, _values(2), max_size=4), st.just(deepest)), _MAP_MISSES)
+    return _leaf(st.one_of(st.dictionaries(_KEYS, _values(1), max_size=3), st.just(deepest)), _MAP_MISSES)

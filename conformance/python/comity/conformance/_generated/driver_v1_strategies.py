@@ -30,19 +30,19 @@ def near_miss(message: str) -> st.SearchStrategy[tuple[Any, str]]:
 
 @cache
 def Base64() -> s.Shape:
-    return s.text(0, 2796204, "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("pattern", "+++++++++++++++=\n"), ("pattern", "+++++++++++++++= "), ("pattern", " +++++++++++++++="), ("pattern", "+++++++++++++++=é"), ("pattern", "١++++++++++++++=")))
+    return s.text(0, 2796204, "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\\Z", ("", "bbbbbbb=", "2222222222==", "+++++++++++++++="), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("pattern", "+++++++++++++++=\n"), ("pattern", "+++++++++++++++= "), ("pattern", " +++++++++++++++="), ("pattern", "+++++++++++++++=é"), ("pattern", "١++++++++++++++=")))
 
 @cache
 def Token() -> s.Shape:
-    return s.text(1, 128, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 160)))
+    return s.text(1, 128, None, ("x", "xxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 160)))
 
 @cache
 def Text() -> s.Shape:
-    return s.text(0, 1024, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "x" * 1056)))
+    return s.text(0, 1024, None, ("", "ééé", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "x" * 1056)))
 
 @cache
 def Address() -> s.Shape:
-    return s.text(1, 1024, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 1056)))
+    return s.text(1, 1024, None, ("x", "xxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 1056)))
 
 @cache
 def Position() -> s.Shape:
@@ -139,7 +139,7 @@ def Output() -> s.Shape:
 def Hello() -> s.Shape:
     return s.record(
         {
-            "versions": s.array(s.text(0, 9, "^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "433.4333433.4333"), ("pattern", "433.4333\n"), ("pattern", "433.4333 "), ("pattern", " 433.4333"), ("pattern", "433.4333é"), ("pattern", "١33.4333"))), 1, 16, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", {}))),
+            "versions": s.array(s.text(0, 9, "^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})\\Z", ("1.0", "21.21", "322.0", "433.4333"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "433.4333433.4333"), ("pattern", "433.4333\n"), ("pattern", "433.4333 "), ("pattern", " 433.4333"), ("pattern", "433.4333é"), ("pattern", "١33.4333"))), 1, 16, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", {}))),
         },
         {},
         (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", [])),
@@ -149,7 +149,7 @@ def Hello() -> s.Shape:
 def Welcome() -> s.Shape:
     return s.record(
         {
-            "version": s.text(0, 9, "^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "433.4333433.4333"), ("pattern", "433.4333\n"), ("pattern", "433.4333 "), ("pattern", " 433.4333"), ("pattern", "433.4333é"), ("pattern", "١33.4333"))),
+            "version": s.text(0, 9, "^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})\\Z", ("1.0", "21.21", "322.0", "433.4333"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "433.4333433.4333"), ("pattern", "433.4333\n"), ("pattern", "433.4333 "), ("pattern", " 433.4333"), ("pattern", "433.4333é"), ("pattern", "١33.4333"))),
             "implementation": s.lazy(Implementation),
             "roles": s.array(s.lazy(Token), 1, 64, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", {}))),
             "features": s.array(s.lazy(Token), 0, 64, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", {}))),
@@ -165,7 +165,7 @@ def Start() -> s.Shape:
     return s.record(
         {
             "role": s.lazy(Token),
-            "namespace": s.text(0, 32, "^[a-z][a-z0-9-]{0,31}\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "dddddddddddddddddddddddddddddddddddd"), ("pattern", "dddd\n"), ("pattern", "dddd "), ("pattern", " dddd"), ("pattern", "DDDD"), ("pattern", "ddddé"), ("pattern", "١ddd"))),
+            "namespace": s.text(0, 32, "^[a-z][a-z0-9-]{0,31}\\Z", ("a", "b1", "c--", "dddd"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("maxLength", "dddddddddddddddddddddddddddddddddddd"), ("pattern", "dddd\n"), ("pattern", "dddd "), ("pattern", " dddd"), ("pattern", "DDDD"), ("pattern", "ddddé"), ("pattern", "١ddd"))),
             "profile": s.choice(("open", "signed"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("enum", "openx"), ("enum", "OPEN"), ("enum", "open\n"), ("enum", "signedx"), ("enum", "SIGNED"), ("enum", "signed\n"))),
             "identity": s.lazy(Base64),
             "entropy": s.lazy(Base64),
@@ -176,7 +176,7 @@ def Start() -> s.Shape:
             "now": s.lazy(Now),
         },
         {
-            "directory": s.text(1, 1024, None, (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 1056))),
+            "directory": s.text(1, 1024, None, ("x", "xxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "x" * 1056))),
         },
         (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", [])),
     )

@@ -38,15 +38,15 @@ def Health() -> s.Shape:
 
 @cache
 def Endpoint() -> s.Shape:
-    return s.text(1, 256, "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "d+++:$$$$" * 29), ("pattern", "d+++:$$$$\n"), ("pattern", "d+++:$$$$ "), ("pattern", " d+++:$$$$"), ("pattern", "d+++:$$$$é"), ("pattern", "١+++:$$$$")))
+    return s.text(1, 256, "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+\\Z", ("A:!", "bb:\"\"", "C22:###", "d+++:$$$$"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "d+++:$$$$" * 29), ("pattern", "d+++:$$$$\n"), ("pattern", "d+++:$$$$ "), ("pattern", " d+++:$$$$"), ("pattern", "d+++:$$$$é"), ("pattern", "١+++:$$$$")))
 
 @cache
 def WatchId() -> s.Shape:
-    return s.text(1, 64, "^[A-Za-z0-9._:-]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "...................................................................."), ("pattern", "....\n"), ("pattern", ".... "), ("pattern", " ...."), ("pattern", "....é"), ("pattern", "١...")))
+    return s.text(1, 64, "^[A-Za-z0-9._:-]+\\Z", ("A", "bb", "222", "...."), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "...................................................................."), ("pattern", "....\n"), ("pattern", ".... "), ("pattern", " ...."), ("pattern", "....é"), ("pattern", "١...")))
 
 @cache
 def Cursor() -> s.Shape:
-    return s.text(1, 2048, "^[A-Za-z0-9_-]+\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "_" * 2052), ("pattern", "____\n"), ("pattern", "____ "), ("pattern", " ____"), ("pattern", "____é"), ("pattern", "١___")))
+    return s.text(1, 2048, "^[A-Za-z0-9_-]+\\Z", ("A", "bb", "222", "____"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "_" * 2052), ("pattern", "____\n"), ("pattern", "____ "), ("pattern", " ____"), ("pattern", "____é"), ("pattern", "١___")))
 
 @cache
 def Consistency() -> s.Shape:
@@ -58,7 +58,7 @@ def Member() -> s.Shape:
 
 @cache
 def Path() -> s.Shape:
-    return s.text(1, 256, "^(agent|name|endpoint|capabilities|health|zone|node|lease_ms|epoch|revision|(metadata|resources)(\\.[A-Za-z0-9_-]{1,64}){1,8})\\Z", (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "capabilities" * 22), ("pattern", "capabilities\n"), ("pattern", "capabilities "), ("pattern", " capabilities"), ("pattern", "CAPABILITIES"), ("pattern", "capabilitiesé"), ("pattern", "١apabilities")))
+    return s.text(1, 256, "^(agent|name|endpoint|capabilities|health|zone|node|lease_ms|epoch|revision|(metadata|resources)(\\.[A-Za-z0-9_-]{1,64}){1,8})\\Z", ("agent", "name", "endpoint", "capabilities"), (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", []), ("type", {}), ("minLength", ""), ("maxLength", "capabilities" * 22), ("pattern", "capabilities\n"), ("pattern", "capabilities "), ("pattern", " capabilities"), ("pattern", "CAPABILITIES"), ("pattern", "capabilitiesé"), ("pattern", "١apabilities")))
 
 @cache
 def Entry() -> s.Shape:
