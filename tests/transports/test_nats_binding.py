@@ -137,6 +137,12 @@ def test_an_attribute_that_utf8_cannot_carry_is_refused() -> None:
         encode(Frame({"subject": "\ud800"}, b""))
 
 
+@pytest.mark.parametrize("name", ["", "Id", "ce-id", "x" * 21, "id\r\nPUB x 0", "id: 1", "ü"])
+def test_what_is_no_attribute_name_is_refused(name: str) -> None:
+    with pytest.raises(LocalProtocolError, match="no attribute"):
+        encode(Frame({name: "x"}, b""))
+
+
 @given(st.dictionaries(names, values, max_size=8), st.binary(max_size=64))
 def test_reading_is_the_inverse_of_writing(attributes: dict[str, str], data: bytes) -> None:
     headers, payload = encode(Frame(attributes, data))

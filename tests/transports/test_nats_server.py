@@ -365,11 +365,25 @@ async def test_messages_of_other_programs_are_read_or_ignored(
         await stranger.publish(f"{space}.test.v1.things.%2e", b"{}", headers={"ce-id": "1"})
         await stranger.publish(subject, b"bare")
         await stranger.flush()
-        await inbox.expect(2)
+        await twice(nats_server, subject)
+        await inbox.expect(3)
         assert inbox[0].frame.attributes["id"] == "1"
         assert inbox[1].frame == ({}, b"bare")
-        assert caplog.text.count("is no event and was ignored") == 3
+        assert caplog.text.count("is no event and was ignored") == 4
+        assert "'id' is given twice" in caplog.text
     await stranger.close()
+
+
+async def twice(server: Broker, subject: str) -> None:
+    """Publish an event with one attribute given twice, and one more event."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+    headers = b"NATS/1.0\r\nce-id: 1\r\nce-id: 2\r\n\r\n"
+    writer.write(b'CONNECT {"headers":true,"verbose":false}\r\n')
+    writer.write(b"HPUB %b %d %d\r\n%b\r\n" % (subject.encode(), len(headers), len(headers), headers))
+    writer.write(b"PUB %b 4\r\nlast\r\nPING\r\n" % subject.encode())
+    while not (await reader.readline()).startswith(b"PONG"):
+        pass
+    writer.close()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
 _PING_SECONDS: Final = 10
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
-_HEADER_OCTETS: Final = len("NATS/1.0\r\n\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,10 @@ class Settings:
 
 
 class _Client(Client):
-    """nats-py with two defects mended.
+    """nats-py with three defects mended and its two slowest steps replaced.
 
-    It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. And a PONG for a flush
-    that was cancelled or timed out stops its reading for good.
+    It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
+    was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
     """
 
     def __init__(self, tls_only: bool) -> None:
@@ -70,6 +69,23 @@ class _Client(Client):
         if self._pongs and self._pongs[0].done():
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        if not headers:
+            return None
+        found: dict[str, str] = {}
+        for line in headers.decode("utf-8", "replace").split("\r\n")[1:]:
+            name, colon, text = line.partition(":")
+            if colon:
+                found[name if name not in found else name.swapcase()] = text.strip()  # the reader sees both
+        return found
+
+    async def publish_block(self, subject: str, headers: bytes, payload: bytes) -> None:
+        """Publish with headers that are already octets; the caller has checked sizes and state."""
+        sizes = len(headers), len(headers) + len(payload)
+        await self._send_command(b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), *sizes, headers, payload))
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
 
 class Connection:
@@ -116,13 +132,13 @@ class Connection:
             raise
 
     async def publish(self, subject: str, headers: dict[str, str], payload: bytes) -> None:
-        """Hand a message over. Raises `PayloadTooLarge` or `TransportError`."""
+        """Hand a message over, its headers as the binding writes them. Raises `PayloadTooLarge` or `TransportError`."""
         self._check()
         if self._denied and (denied := self._denied.pop(f"publish {subject.lower()}", None)):
             raise self._error(f"{denied}: grant it, or publish as somebody who may")
-        size = (
-            len(payload) + _HEADER_OCTETS + sum(len(name) + len(text) + 4 for name, text in headers.items())
-        )
+        lines = "".join([f"{name}: {text}\r\n" for name, text in headers.items()])
+        block = f"NATS/1.0\r\n{lines}\r\n".encode("ascii")
+        size = len(block) + len(payload)
         if size > self._client.max_payload:
             raise PayloadTooLarge(
                 f"{self._settings.shown}: {size} octets of attributes and data are over the server's limit of "
@@ -131,7 +147,7 @@ class Connection:
         if self._client.pending_data_size + size > self._settings.outbox:
             await self._make_room()
         try:
-            await self._client.publish(subject, payload, headers=headers)
+            await self._client.publish_block(subject, block, payload)
         except nats.errors.Error as error:
             raise self._explained(error) from error
         self._published += 1

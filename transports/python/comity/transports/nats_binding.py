@@ -27,7 +27,9 @@ _PLAIN = re.compile(r"[!#$&-~]*")  # printable ASCII but space, quotation mark a
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 _NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
+_HEADERS: dict[str, str] = {}  # the other way round
 _MOST_NAMES: Final = 256
 
 
@@ -36,7 +38,10 @@ def encode(frame: Frame) -> tuple[dict[str, str], bytes]:
 
     Raises `LocalProtocolError` for an attribute or data that cannot be written.
     """
-    return {_PREFIX + name: _escape(value) for name, value in frame.attributes.items()}, data_bytes(frame)
+    headers: dict[str, str] = {}
+    for name, value in frame.attributes.items():
+        headers[_HEADERS.get(name) or _header(name)] = value if _PLAIN.fullmatch(value) else _escape(value)
+    return headers, data_bytes(frame)
 
 
 def decode(headers: Mapping[str, str] | None, payload: bytes) -> Frame:
@@ -66,9 +71,16 @@ def _attribute(header: str) -> str:
     return name
 
 
+def _header(name: str) -> str:
+    """The header for attribute `name`; remembered. A name that is none would break the lines of the protocol."""
+    if not _ATTRIBUTE.fullmatch(name):
+        raise LocalProtocolError(f"{name!r} is no attribute: names are 1 to 20 of a-z and 0-9")
+    if len(_HEADERS) < _MOST_NAMES:
+        _HEADERS[name] = _PREFIX + name
+    return _PREFIX + name
+
+
 def _escape(value: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
     try:
         return quote(value, safe=_SAFE)
     except UnicodeEncodeError as error:
