@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from ._certify import Report, certify, certify_live, replay
     from .driver import DriverFactory, resolve
     from .errors import AdapterError, ConformanceError, NobodyThere, SelfCheckError, UsageError
+    from .live import LiveTarget
     from .rows import properties
 
 __all__ = [
     "AdapterError",
     "ConformanceError",
     "DriverFactory",
+    "LiveTarget",
     "NobodyThere",
     "Report",
     "SelfCheckError",
@@ -31,7 +33,8 @@ __all__ = [
 
 _HOMES = {
     "AdapterError": "errors", "ConformanceError": "errors", "NobodyThere": "errors", "SelfCheckError": "errors",
-    "UsageError": "errors", "DriverFactory": "driver", "resolve": "driver", "properties": "rows",
+    "UsageError": "errors", "DriverFactory": "driver",
+    "LiveTarget": "live", "resolve": "driver", "properties": "rows",
     "Report": "_certify", "certify": "_certify", "certify_live": "_certify", "replay": "_certify",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ from .errors import UsageError
 from .explain import diagram
 from .generate import SIM_ONLY
 from .law import Law, Row, law
+from .live import LiveTarget, run_live
 from .plan import Plan
 from .simulate import Simulation, encode
 
@@ -58,13 +59,13 @@ class Report:
 
 def certify(
     target: str | DriverFactory, *, family: str = "registry", role: str = "registry", profile: str = "core",
-    plans: int = 800, seed: int = 0, live: Collection[str] = (), namespace: str = "comity",
+    plans: int = 800, seed: int = 0, live: Sequence[LiveTarget] = (),
     on_progress: OnProgress | None = None,
 ) -> Report:  # fmt: skip
     """Run `plans` plans against `target` and report a verdict for every row.
 
-    `target` is `stdio:COMMAND`, `python:MODULE:FACTORY` or a driver factory; with `live` URLs the same plans also
-    go to the service that runs there. `on_progress(done, total, rows_fired, rows)` is called after each plan.
+    `target` is `stdio:COMMAND`, `python:MODULE:FACTORY` or a driver factory; with `live` targets such plans also
+    go to the services that run there. `on_progress(done, total, rows_fired, rows)` is called after each plan.
     Raises `UsageError`, `AdapterError`, `NobodyThere` (exit 3) or `SelfCheckError` (exit 4).
     """
     if profile not in PROFILES:
@@ -79,33 +80,36 @@ def certify(
         failures = _shrunk(campaign)
     finally:
         simulation.close()
-    for url in live:
-        tallies.append(_live(url, rules, seed, namespace, on_progress))
+    tallies += [run_live(place, rules, seed=seed, on_progress=on_progress) for place in live]
+    failures += [f for t in tallies[1:] for f in _unshrunk(t)]
     return _report(rules, str(name), simulation.welcome, profile, seed, tallies, failures)
 
 
 def certify_live(
-    url: str, *, family: str = "registry", role: str = "registry", profile: str = "core", plans: int = 160,
-    seed: int = 0, namespace: str = "comity", on_progress: OnProgress | None = None,
-) -> Report:  # fmt: skip
+    target: LiveTarget,
+    *,
+    family: str = "registry",
+    role: str = "registry",
+    profile: str = "core",
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Report:
     """Judge a service that already runs on a broker. Rows that only a simulation can show stay not-run.
 
     Raises `NobodyThere` where nothing answers in the namespace.
     """
     rules = law(family, role)
-    tally = _live(url, rules, seed, namespace, on_progress, plans)
-    welcome = {"implementation": {"name": url, "version": "unknown", "language": "unknown"}, "features": [],
-               "storage": "unknown", "deterministic": False}  # fmt: skip
-    failures = [f for row, f in tally.failures.items() if f.violation.rows[0] == row]
-    return _report(rules, url, welcome, profile, seed, [tally], failures)
+    tally = run_live(target, rules, seed=seed, on_progress=on_progress)
+    implementation = {"name": target.url, "version": "unknown", "language": "unknown"}
+    welcome: dict[str, Any] = {
+        "implementation": implementation, "features": [], "storage": "unknown", "deterministic": False
+    }  # fmt: skip
+    return _report(rules, target.url, welcome, profile, seed, [tally], _unshrunk(tally))
 
 
-def _live(
-    url: str, rules: Law, seed: int, namespace: str, on_progress: OnProgress | None, plans: int = 160
-) -> Tally:
-    from .live import run_live
-
-    return run_live(url, rules, seed=seed, plans=plans, namespace=namespace, on_progress=on_progress)
+def _unshrunk(tally: Tally) -> list[Failure]:
+    """Failures of a live run as they were seen: real time gives no second look."""
+    return [failure for row, failure in tally.failures.items() if failure.violation.rows[0] == row]
 
 
 def _shrunk(campaign: Campaign) -> list[Failure]:
@@ -223,7 +227,7 @@ def _counterexample(n: int, failure: Failure) -> dict[str, Any]:
     return {
         "requirement": violation.rows[0], "also": violation.rows[1:], "mode": failure.mode, "plan": plan.to_json(),
         "operations": len(plan.operations), "faults": plan.faults, "prose": violation.prose,
-        "allowed": violation.allowed, "seen": violation.seen, "replay": f"{violation.rows[0]}.json",
+        "allowed": violation.allowed, "seen": violation.seen, "replay": f"{failure.mode}-{violation.rows[0]}.json",
         "diagram": diagram(plan, failure.run.journal, violation),
     }  # fmt: skip
 

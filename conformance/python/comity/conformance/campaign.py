@@ -75,7 +75,7 @@ class Tally:
                 known = self.failures.get(row)
                 better = known is None or (n == 0 and known.violation.rows[0] != row)
                 if run is not None and better:
-                    self.failures[row] = Failure(row, run, violation, self.mode)
+                    self.failures[row] = Failure(row, run, violation, self.key.replace(":", "-"))
 
     @property
     def seeds_digest(self) -> str:

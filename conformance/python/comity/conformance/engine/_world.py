@@ -16,6 +16,7 @@ from ..driver import Conversation, SubjectLost
 from ..law import Law
 from ..plan import Operation, Plan, identity
 from ..wire import NotAnEvent, address, data_of, document, dump
+from ._audit import audit
 from ._clients import Client, Known
 from ._craft import SIGNED_HOSTILE, build
 
@@ -78,7 +79,7 @@ class World:
             for op in self.plan.operations:
                 self._perform(op)
             self._settle()
-            for op in _audit(self.plan):
+            for op in audit(self.plan):
                 self._perform(op)
             self._settle()
         except SubjectLost as lost:
@@ -340,15 +341,3 @@ class World:
     def _waiting(self) -> bool:
         return any(op not in self._answered and self._wants(op) for op in self._sent)
 
-
-def _audit(plan: Plan) -> list[Operation]:
-    """Reads at the end of every plan: whatever was written has to be there."""
-    reads: list[Operation] = [
-        {"id": f"audit{n}", "op": "send", "client": n, "message": "Lookup", "wait": False,
-         "data": {"agent": {"$": "agent"}, "consistency": "linearizable"}}
-        for n in range(plan.clients)
-    ]  # fmt: skip
-    where = {"all": [{"path": "metadata.case", "op": "eq", "value": plan.nonce}]}
-    query = {"where": where, "limit": 100, "consistency": "linearizable"}
-    last: Operation = {"id": "audit", "op": "send", "client": 0, "message": "Query", "data": query}
-    return [*reads, last]

@@ -409,7 +409,7 @@ def _watch_lapse(s: Script) -> None:
     s.update(c)
     if s.rng.random() < 0.4:
         s.watch(0, lease=300)
-    s.advance(900)
+    s.advance(900 if s.sim else 1600)
     s.update(c)
     s.deregister(c)
 

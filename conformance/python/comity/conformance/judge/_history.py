@@ -332,12 +332,13 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
         if isinstance(revision, int) and (answer.message != "Refused" or answer.code.startswith("registry.")):
             found.setdefault(request.source, []).append((revision, 1, request))
     seen: set[tuple[str, int]] = set()
+    own = {request.source for request in case.requests.values()}
     for emission in case.emissions:
         if emission.message != "Changes" or not isinstance(emission.data, dict) or emission.wrong:
             continue
         for change in emission.data.get("changes", []):
             key = (change["agent"], change["revision"])
-            if change.get("reason") == "expired" and key not in seen:
+            if change.get("reason") == "expired" and key not in seen and key[0] in own:
                 seen.add(key)
                 found.setdefault(key[0], []).append((key[1], 0, emission))
     return found

@@ -290,6 +290,8 @@ class _Watches:
                     self.out.fire("REG-TMB-001")
         history = int(self.case.plan.parameters.get("history", self.case.law.parameters["history"]))
         rows = ["REG-WCH-003"] if len(due) <= history else ["REG-WCH-004", "REG-WCH-003"]
+        if self.case.mode == "live":  # other agents of the namespace are not this plan's
+            first = [change for change in first if change["agent"] in self.history.lives]
         return self._align(due, [(batch, change) for change in first], rows, stream, tomb=True)
 
     def _due(self, change: Change, where: dict[str, Any] | None, *, resumed: bool) -> Due:

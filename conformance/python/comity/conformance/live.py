@@ -1,0 +1,103 @@
+"""Certifying a service where it runs: plans over a real transport, many at a time.
+
+Responsible for finding out whether anybody is there, for aiming and for counting. Not responsible for starting a
+service; whoever wants one hands in a context manager that does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+from comity.sdk.ports import Transport
+from comity.transports import connect
+
+from .campaign import NEEDED, OnProgress, Tally
+from .engine._live import LiveWorld
+from .errors import NobodyThere
+from .generate import AIMS, SIM_ONLY, generate
+from .judge import judge
+from .law import Law
+from .plan import Plan
+from .simulate import Run
+
+__all__ = ["LiveTarget", "run_live"]
+
+AT_ONCE = 16
+GREETINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTarget:
+    """Where a service runs. `serve` may start one; it has to be ready once entered, in the same event loop."""
+
+    url: str
+    namespace: str = "default"
+    plans: int = 160
+    serve: Callable[[], AbstractAsyncContextManager[object]] | None = None
+
+    @property
+    def key(self) -> str:
+        return f"live:{self.url.partition(':')[0]}"
+
+
+def run_live(target: LiveTarget, rules: Law, *, seed: int, on_progress: OnProgress | None = None) -> Tally:
+    """Run plans against the service at `target`. Raises `NobodyThere`, and `TransportError` where no broker is."""
+    return asyncio.run(_run(target, rules, seed, on_progress))
+
+
+async def _run(target: LiveTarget, rules: Law, seed: int, on_progress: OnProgress | None) -> Tally:
+    start = time.monotonic()
+    async with target.serve() if target.serve is not None else nullcontext():
+        transport = connect(target.url)
+        await transport.open()
+        try:
+            live = _Live(target, rules, seed, transport, on_progress)
+            await live.greet()
+            await asyncio.gather(*(live.worker() for _ in range(AT_ONCE)))
+        finally:
+            await transport.close()
+    live.tally.seconds = time.monotonic() - start
+    return live.tally
+
+
+class _Live:
+    def __init__(
+        self, target: LiveTarget, rules: Law, seed: int, transport: Transport, on_progress: OnProgress | None
+    ) -> None:
+        self.target, self.rules, self.seed = target, rules, seed
+        self.transport, self._progress = transport, on_progress
+        self.tally = Tally(target.key, "live")
+        self.rows = [row for row in rules.rows if row in AIMS and row not in SIM_ONLY]
+        # fresh agents in every run: what an earlier run left in the service is none of this one's business
+        self._token = secrets.token_hex(4)
+        self._next = 0
+
+    async def greet(self) -> None:
+        """Raise `NobodyThere` unless somebody answers a read."""
+        plan = Plan(self.seed, 0, None, f"greet-{self._token}", 2)
+        for _ in range(GREETINGS):
+            journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace).run()
+            if any(record["what"] == "emitted" for record in journal):
+                return
+        where = f"{self.target.url} in namespace {self.target.namespace!r}"
+        raise NobodyThere(f"nobody answers requests of family {self.rules.family} on {where}")
+
+    async def worker(self) -> None:
+        """Run one plan after the other until all numbers are given out."""
+        while self._next < self.target.plans:
+            index, self._next = self._next, self._next + 1
+            aim = min(self.rows, key=lambda row: (self.tally.fired[row] >= NEEDED, self.tally.tried[row]))
+            self.tally.tried[aim] += 1
+            nonce = f"l{self.seed}-{index}-{self._token}"
+            plan = replace(generate(self.seed, index, aim, sim=False, nonce=nonce), parameters={})
+            journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace).run()
+            run = Run(plan, journal, judge(plan, journal, self.rules))
+            self.tally.add(run)
+            if self._progress is not None:
+                done = sum(self.tally.fired[row] >= NEEDED for row in self.rows)
+                self._progress(self.tally.plans, self.target.plans, done, len(self.rows))
