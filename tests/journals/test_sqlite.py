@@ -48,7 +48,15 @@ def test_durability_says_what_was_asked(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["sqlite:", "sqlite://host/x", "sqlite:x?synchronous=off", "sqlite:x?poll=0", "sqlite:x?pol=1"]
+    "bad",
+    [
+        "sqlite:",
+        "sqlite:a%00b",
+        "sqlite://host/x",
+        "sqlite:x?synchronous=off",
+        "sqlite:x?poll=0",
+        "sqlite:x?pol=1",
+    ],
 )
 def test_a_wrong_url_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):

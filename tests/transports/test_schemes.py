@@ -22,7 +22,7 @@ def test_own_schemes_need_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(open_journal("memory:"), MemoryJournal)
 
 
-@pytest.mark.parametrize("url", ["", "nats", "amqp://guest:secret@x", ":", "//x"])
+@pytest.mark.parametrize("url", ["", "nats", "amqp://guest:secret@x", "amqp://secret@[::1", ":", "//x"])
 def test_an_unknown_scheme_names_the_known_ones_and_no_secret(url: str) -> None:
     with pytest.raises(ConfigError, match="known are memory:, nats:, tls:") as caught:
         connect(url)

@@ -15,7 +15,7 @@ import random
 import re
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import nats.errors
@@ -43,9 +43,9 @@ class Settings:
     timeout: float
     outbox: int
     inbox: int
-    user: str | None
-    password: str | None
-    token: str | None
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+    token: str | None = field(repr=False)
     tls: ssl.SSLContext | None
 
 

@@ -7,16 +7,19 @@ responsible for what the options mean.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from comity.sdk.errors import ConfigError
 
-__all__ = ["masked", "options", "positive"]
+__all__ = ["masked", "options", "positive", "split"]
 
 
 def masked(url: str) -> str:
     """`url` with its password or token replaced, for messages and logs."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition(':')[0]}:…"
     if "@" not in parts.netloc:
         return url
     credentials, host = parts.netloc.rsplit("@", 1)
@@ -24,12 +27,22 @@ def masked(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
 
 
+def split(url: str) -> SplitResult:
+    """`url` in its parts, with a port that is one. Raises `ConfigError` where it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{masked(url)!r} is no URL: {error}") from error
+    return parts
+
+
 def options(
     url: str, known: Collection[str], overrides: Mapping[str, str | float] | None = None
 ) -> dict[str, str | float]:
     """The query of `url`, overridden by `overrides`. Raises `ConfigError` for an unknown or repeated option."""
     found: dict[str, str | float] = {}
-    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+    for name, value in parse_qsl(split(url).query, keep_blank_values=True):
         if name in found:
             raise ConfigError(f"{masked(url)}: option {name!r} is given twice")
         found[name] = value

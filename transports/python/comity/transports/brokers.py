@@ -98,6 +98,7 @@ def running(name: str, config: str = "") -> Generator[Broker, None, None]:
 
 def up(wanted: Iterable[str]) -> list[Running]:
     """Start those brokers, or find them already running; ready when it returns."""
+    wanted = list(wanted)
     with _state() as state:
         for name in wanted:
             known = state.get(name)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from comity.sdk.address import parse_address, parse_pattern
@@ -22,7 +21,7 @@ from comity.sdk.errors import ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._memory_broker import Broker, Member
 from comity.transports._payload import data_bytes
-from comity.transports._urls import options, positive
+from comity.transports._urls import options, positive, split
 
 __all__ = ["MemoryTransport"]
 
@@ -34,7 +33,7 @@ class MemoryTransport:
     """A connection to the broker of that name. Raises `ConfigError` for a wrong URL or option."""
 
     def __init__(self, url: str, **overrides: str | float) -> None:
-        parts = urlsplit(url)
+        parts = split(url)
         if parts.scheme != "memory" or not parts.netloc or parts.path not in ("", "/"):
             raise ConfigError(f"{url!r} is no URL of this transport: write memory://NAME")
         self._name = parts.netloc
@@ -60,6 +59,7 @@ class MemoryTransport:
         if self._broker is not None:
             raise TransportError(f"memory://{self._name} is already open")
         brokers = _BROKERS.setdefault(asyncio.get_running_loop(), {})
+        self._siblings = brokers
         self._broker = brokers.setdefault(self._name, Broker(self._retain))
         self._broker.connections += 1
 
@@ -85,7 +85,7 @@ class MemoryTransport:
         self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
     ) -> Subscription:
         """See `Transport.subscribe`. The members of a group share one buffer and use the same pattern."""
-        member = self._opened.join(parse_pattern(pattern), group, self._buffer, on_delivery)
+        member = self._opened.join(parse_pattern(pattern), group or None, self._buffer, on_delivery)
         member.on_close = self._members.discard
         self._members.add(member)
         return member
@@ -109,7 +109,7 @@ class MemoryTransport:
             await member.close()
         broker.connections -= 1
         if broker.connections == 0:
-            del _BROKERS[asyncio.get_running_loop()][self._name]
+            del self._siblings[self._name]
 
     @property
     def _opened(self) -> Broker:

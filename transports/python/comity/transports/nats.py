@@ -5,7 +5,8 @@ mode out, both modes in), subscriptions with bounded buffers. Not responsible fo
 at-most-once, keeps nothing, and says so in its capabilities.
 
 `nats://[user:password@|token@]host[:port][?options]`; `tls://` insists on TLS. Options: `timeout`, seconds that
-any wait may take (5); `buffer`, messages that wait for one subscriber (65536); `outbox`, octets that wait for
+any wait may take (5); `buffer`, messages that wait for one subscriber (65536, and never
+over 128 MiB); `outbox`, octets that wait for
 the connection (2 MiB); `ca`, file of trusted authorities; `cert` and `key`, files of the client's certificate.
 """
 
@@ -17,12 +18,12 @@ import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
 from comity.sdk.address import parse_address, parse_pattern, to_nats
 from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
-from comity.transports._urls import masked, options, positive
+from comity.transports._urls import masked, options, positive, split
 from comity.transports.nats_binding import decode, encode
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _settings(url: str, given: dict[str, str | float]) -> Settings:
         from comity.transports._nats_client import Settings
     except ModuleNotFoundError as error:
         raise ConfigError(f"{masked(url)} needs nats-py: pip install comity[nats]") from error
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.path not in ("", "/"):
         raise ConfigError(f"{masked(url)!r} is no NATS URL: write nats://HOST:PORT or tls://HOST:PORT")
     user, password = (

@@ -20,7 +20,7 @@ __all__ = ["SqliteFile"]
 
 _APPLICATION = 0x436D7479  # "Cmty", so that nobody's other database is taken for a journal
 _LAYOUT = 1
-_READ = 512
+_READ = 128
 _SCHEMA = (
     "CREATE TABLE entries (position INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL)",
     "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, data BLOB NOT NULL)",
@@ -64,7 +64,7 @@ class SqliteFile:
         return int(last) - len(batch) + 1
 
     def read(self, after: int) -> list[Entry]:
-        """The next entries behind `after`, at most 512. Raises `JournalError` where they were truncated."""
+        """The next entries behind `after`, at most 128. Raises `JournalError` where they were truncated."""
         with self._explained():
             rows = self._reader.execute(
                 "SELECT truncated, position, data FROM meta LEFT JOIN entries ON position > ? "
@@ -118,6 +118,7 @@ class SqliteFile:
         )
         with _closing_on_error(connection):
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA fullfsync = ON")  # where fsync alone leaves data in the drive's cache
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
                 raise JournalError(f"{self._path}: SQLite offers no write-ahead log here: use a local disk")

@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry, Journal, Snapshot
-from comity.transports._urls import options, positive
+from comity.transports._urls import options, positive, split
 from comity.transports.journals._base import JournalBase, Wake
 from comity.transports.journals._sqlite_file import SqliteFile
 
@@ -40,8 +40,9 @@ class SqliteJournal(JournalBase):
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         given = options(url, _OPTIONS, overrides)
-        path = unquote(urlsplit(url).path)
-        if not url.startswith("sqlite:") or not path or urlsplit(url).netloc:
+        parts = split(url)
+        path = unquote(parts.path)
+        if parts.scheme != "sqlite" or not path or "\0" in path or parts.netloc:
             raise ConfigError(
                 f"{url!r} is no journal URL: write sqlite:PATH, such as sqlite:/var/lib/registry.db"
             )
