@@ -101,7 +101,8 @@ def evaluate(tree: list[Any], world: dict[str, Any]) -> Any:
             return {"==": x == y, "!=": x != y, "<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y}.get(
                 operator, {"+": x + y, "-": x - y, "*": x * y}.get(operator)
             )
-    raise AssertionError(tree)
+        case _:
+            raise AssertionError(tree)
 
 
 def show(tree: list[Any]) -> str:
@@ -117,7 +118,8 @@ def show(tree: list[Any]) -> str:
             return f"-({show(a)})"
         case [operator, a, b]:
             return f"({show(a)}) {operator} ({show(b)})"
-    raise AssertionError(tree)
+        case _:
+            raise AssertionError(tree)
 
 
 @given(BOOLEANS | COMPARISONS)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -87,7 +88,7 @@ def test_errors_of_several_families_are_reported_together(tmp_path: Path) -> Non
 @pytest.fixture
 def bindings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
     generate_to(PINGPONG, tmp_path / "theirs", "python")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     modules = [importlib.import_module(f"theirs.pingpong_v1.{name}") for name in ("messages", "machines")]
     yield modules[0], modules[1]
     for name in [name for name in sys.modules if name.partition(".")[0] == "theirs"]:
@@ -96,7 +97,7 @@ def bindings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
 
 def test_a_third_party_family_has_messages_that_round_trip(bindings: tuple[ModuleType, ModuleType]) -> None:
     messages, _ = bindings
-    data = {
+    data: dict[str, Any] = {
         "nonce": 7,
         "load": {"kind": "piece", "schema": True},
         "words": ["a", "b-c"],
@@ -122,7 +123,11 @@ def test_a_third_party_machine_runs(bindings: tuple[ModuleType, ModuleType]) -> 
         Effect("notify", "answered"),
     )
     assert (caller.state, caller.context["nonce"], caller.next_deadline()) == ("idle", 1, None)
-    answerer = Instance(machines.ANSWERER, {"awake": lambda event, it: event.nonce > 5})
+
+    def awake(event: Any, it: Instance) -> bool:
+        return bool(event.nonce > 5)
+
+    answerer = Instance(machines.ANSWERER, {"awake": awake})
     assert answerer.step("Ping", messages.Ping(nonce=9)) == (
         Effect("effect", "count"),
         Effect("send", "Pong"),

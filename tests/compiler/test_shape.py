@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comity.compiler._diagnostics import Log
+from comity.compiler._json import is_list, is_map
 from comity.compiler._shape import violations
 from comity.compiler._yaml import read_yaml
 from tests.compiler.support import PINGPONG, ROOT
@@ -35,7 +36,11 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def places(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items: list[tuple[Any, Any]] = []
+    if is_map(value):
+        items = list(value.items())
+    elif is_list(value):
+        items = list(enumerate(value))
     return [where, *(place for key, item in items for place in places(item, (*where, key)))]
 
 

@@ -13,11 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comity.sdk.errors import LocalProtocolError
-from comity.sdk.machine import Edge, Effect, Instance, Machine
+from comity.sdk.machine import Edge, Effect, Instance, Machine, Update
 from comity.sdk.model import MISSING
 
 FAMILIES = ("registry",)
 LOUD = (Effect("notify", "loud"),)
+
+
+def disarm(timer: str) -> Update:
+    def update(event: Any, it: Instance, now: float) -> None:
+        it.armed.pop(timer, None)
+
+    return update
+
+
+def never_unarmed(event: Any, it: Instance) -> bool:
+    return it.state != "on" or "a" in it.armed
 
 
 def machine(**changes: Any) -> Machine:
@@ -27,7 +38,7 @@ def machine(**changes: Any) -> Machine:
         ),
         ("on", "Tick"): (
             Edge("big", "on", guard=lambda e, it: e > 5, update=lambda e, it, now: it.context.update(n=e)),
-            Edge("small", "off", update=lambda e, it, now: it.armed.pop("a", None) and None),
+            Edge("small", "off", update=disarm("a")),
         ),
         ("on", "timer.a"): (Edge("a", "on", update=lambda e, it, now: it.arm("b", now, 500)),),
         ("on", "timer.b"): (Edge("b", "off"),),
@@ -42,7 +53,7 @@ def machine(**changes: Any) -> Machine:
         "timers": ("a", "b"),
         "unexpected": "ignore",
         "table": table,
-        "invariants": {"X-Y-001": lambda e, it: it.state != "on" or "a" in it.armed},
+        "invariants": {"X-Y-001": never_unarmed},
     }
     return Machine(**(parts | changes))
 
@@ -77,7 +88,7 @@ def test_timers_fire_at_their_deadline_and_once() -> None:
 
 def test_a_timer_that_an_earlier_one_disarms_does_not_fire() -> None:
     table = {
-        ("s", "timer.a"): (Edge("a", "s", update=lambda e, it, now: it.armed.pop("b", None) and None),),
+        ("s", "timer.a"): (Edge("a", "s", update=disarm("b")),),
         ("s", "timer.b"): (Edge("b", "s", effects=LOUD),),
     }
     it = Instance(machine(initial="s", table=table))
@@ -134,7 +145,7 @@ def test_a_snapshot_keeps_state_context_and_remaining_time(now: float, left: int
     lamp.context["n"] = 7
     other = Instance(machine())
     other.restore(lamp.snapshot(now), later)
-    assert (other.state, other.context, other.armed.keys()) == ("on", {"n": 7}, {"a", "b"})
+    assert (other.state, other.context, set(other.armed)) == ("on", {"n": 7}, {"a", "b"})
     assert abs((other.armed["b"] - later) * 1000 - left) <= 1
     other.restore(other.snapshot(later), later)
     assert other.snapshot(later) == lamp.snapshot(now)
@@ -168,8 +179,11 @@ class Event:
 def wander(table: Machine, steps: int) -> set[tuple[str, str]]:
     """A random walk from the initial state; the core's part (context, predicates) is played by dice."""
     dice = random.Random(table.name)
-    answers = {"kept": lambda *_: dice.random() < 0.5}
-    walk, fired = Instance(table, answers), set[tuple[str, str]]()
+
+    def kept(event: Any, it: Instance) -> bool:
+        return dice.random() < 0.5
+
+    walk, fired = Instance(table, {"kept": kept}), set[tuple[str, str]]()
     for now in range(steps):
         state = walk.state
         triggers = [t for s, t in table.table if s == state and (t[:6] != "timer." or t[6:] in walk.armed)]
@@ -185,7 +199,7 @@ def wander(table: Machine, steps: int) -> set[tuple[str, str]]:
             fired.add((state, walk.fired.id))
         assert list(walk.violated()) == [], (state, trigger)
         if walk.state in table.final:
-            walk = Instance(table, answers)
+            walk = Instance(table, {"kept": kept})
     return fired
 
 

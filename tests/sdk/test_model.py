@@ -57,8 +57,10 @@ def test_dumping_leaves_absent_members_out_and_uses_wire_names() -> None:
 @pytest.mark.parametrize(
     "members",
     [
-        {"name": 1}, {"name": "abcd"}, {"name": "a\n"}, {"name": "A"}, {"other": 1}, {"inner": {"n": True}}, {"inner": {"n": "1"}},
-        {"inner": {"n": 10}}, {"inner": {"n": 1, "m": 1}}, {"inner": []}, {"many": [1, 1]}, {"many": [1, 2, 3, 4]}, {"schema_": "a"},
+        {"name": 1}, {"name": "abcd"}, {"name": "a\n"}, {"name": "A"}, {"other": 1}, {"inner": {"n": True}},
+        {"inner": {"n": "1"}},
+        {"inner": {"n": 10}}, {"inner": {"n": 1, "m": 1}}, {"inner": []}, {"many": [1, 1]}, {"many": [1, 2, 3, 4]},
+        {"schema_": "a"},
     ],
 )  # fmt: skip
 def test_what_the_type_does_not_say_is_refused(members: dict[str, Any]) -> None:
@@ -102,4 +104,4 @@ def test_a_deep_value_is_refused_and_not_a_crash() -> None:
 
 def test_a_message_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Sample(name="a").name = "b"  # type: ignore[misc]
+        Sample(name="a").name = "b"

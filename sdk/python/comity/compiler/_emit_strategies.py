@@ -25,7 +25,7 @@ def shapes_module() -> str:
     """Source of the parts that every strategies module uses, with the near-misses of the open types."""
     source = _TEMPLATE.read_text(encoding="utf-8")
     for name in BUILTINS:
-        source = source.replace(f"@{name.upper()}@", _misses(open_misses(name)))
+        source = source.replace(f"@{name.upper()}@", _misses(open_misses(name)).replace("[]", "_EMPTY"))
     return source
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ._diagnostics import Log
-from ._ir import Channel, Expression, Ref, Requirement, Spec, Trace
-from ._machines import expression, read_machines
+from ._ir import Channel, Spec
+from ._machines import read_machines
 from ._profile import definitions, names, parse_type
 from ._references import link
+from ._rows import check_role, read_requirements, read_traces, shown
 from ._shape import LANGUAGE, check_shape
-from ._typing import ANY, BOOLEAN, Kind, Scope
 from ._values import faults
 from ._yaml import Document, Where, read_yaml
 
@@ -54,7 +54,7 @@ class _Loader:
         return self.loaded[key]
 
     def document(self, path: Path, schema: str) -> Document | None:
-        document = read_yaml(path, _shown(path), self.log)
+        document = read_yaml(path, shown(path), self.log)
         sound = document.data is not None and check_shape(document, schema, self.language)
         return document if sound else None
 
@@ -67,7 +67,7 @@ class _Loader:
                 if document is not None:
                     documents[stem] = document
             elif stem not in _OPTIONAL:
-                self.log.add(_shown(path), 1, "file.missing", f"a family needs {stem}.yaml")
+                self.log.add(shown(path), 1, "file.missing", f"a family needs {stem}.yaml")
         if "protocol" not in documents:
             return None
         spec = self.head(path, documents)
@@ -121,16 +121,16 @@ def _fill(spec: Spec, path: Path, language: Path) -> None:
     if "machines" in spec.documents:
         spec.machines = read_machines(spec, spec.documents["machines"])
     if "requirements" in spec.documents:
-        spec.requirements = _requirements(spec, spec.documents["requirements"])
+        spec.requirements = read_requirements(spec, spec.documents["requirements"])
     if (path / "traces").is_dir():
-        spec.traces = _traces(spec, path / "traces", language)
+        spec.traces = read_traces(spec, path / "traces", language)
 
 
 def _check_head(spec: Spec) -> None:
     document = spec.documents["protocol"]
     for name, row in spec.head.get("parameters", {}).items():
         where: Where = ("parameters", name)
-        _role(spec, document, (*where, "role"), row["role"])
+        check_role(spec, document, (*where, "role"), row["role"])
         before = len(spec.log.diagnostics)
         kind = parse_type(document, (*where, "schema"), row["schema"])
         if len(spec.log.diagnostics) == before:
@@ -151,11 +151,6 @@ def _check_head(spec: Spec) -> None:
             )
 
 
-def _role(spec: Spec, document: Document, where: Where, role: str) -> None:
-    if role not in spec.head.get("roles", {}):
-        document.report(where, "ref.role", f"protocol.yaml has no role {role!r}")
-
-
 def _check_messages(spec: Spec, document: Document) -> None:
     for name, definition in spec.messages.items():
         meta = definition.message
@@ -163,7 +158,7 @@ def _check_messages(spec: Spec, document: Document) -> None:
         where: Where = ("$defs", name, "x-message")
         for key, roles in (("from", meta.senders), ("to", meta.receivers)):
             for role in roles:
-                _role(spec, document, (*where, key), role)
+                check_role(spec, document, (*where, key), role)
         for reply in meta.replies:
             target = spec.messages.get(reply)
             if target is None or target.message is None:
@@ -182,7 +177,7 @@ def _channels(spec: Spec, document: Document) -> dict[str, Channel]:
         where: Where = ("channels", name)
         for key in ("from", "to"):
             for role in names(row[key]):
-                _role(spec, document, (*where, key), role)
+                check_role(spec, document, (*where, key), role)
         for index, message in enumerate(row["messages"]):
             if message not in spec.messages:
                 document.report(
@@ -203,99 +198,6 @@ def _channels(spec: Spec, document: Document) -> dict[str, Channel]:
     return found
 
 
-def _requirements(spec: Spec, document: Document) -> list[Requirement]:
-    rows: list[Requirement] = []
-    for index, row in enumerate(document.data["requirements"]):
-        where: Where = ("requirements", index)
-        _role(spec, document, (*where, "role"), row["role"])
-        feature = row["profile"].partition(":")[2]
-        features = {name for family in spec.families() for name in family.head.get("features", {})}
-        if feature and feature not in features:
-            document.report((*where, "profile"), "ref.feature", f"protocol.yaml lists no feature {feature!r}")
-        on, condition = _trigger(spec, document, (*where, "trigger"), row.get("trigger"))
-        rows.append(
-            Requirement(
-                id=row["id"],
-                level=row["level"],
-                role=row["role"],
-                profile=row["profile"],
-                text=" ".join(row["text"].split()),
-                observe=row["observe"],
-                trigger=row.get("trigger"),
-                trigger_on=on,
-                trigger_where=condition,
-                since=row["since"],
-                deprecated=row.get("deprecated"),
-                why=" ".join(row.get("why", "").split()),
-                source=tuple(row.get("source", ())),
-                where=where,
-            )
-        )
-    return rows
-
-
-def _trigger(
-    spec: Spec, document: Document, where: Where, text: str | None
-) -> tuple[str | None, Expression | None]:
-    if text is None:
-        return None, None
-    on, space, rest = text.strip().partition(" ")
-    facts = {fact for family in spec.families() for fact in family.head.get("facts", {})}
-    event = Kind("object", type=Ref("", on), spec=spec) if on in spec.messages else ANY
-    if on not in spec.messages and on not in facts:
-        document.report(where, "ref.trigger", f"{on!r} is neither a message nor a fact of {spec.protocol}")
-    if not space:
-        return on, None
-    word, _, condition = rest.strip().partition(" ")
-    if word != "where":
-        document.report(where, "expr.syntax", f"`{text}`: expected `where` behind {on}")
-        return on, None
-    predicates = frozenset(p for family in spec.families() for p in family.head.get("predicates", {}))
-    scope = Scope({"event": event, "held": ANY}, predicates=predicates)
-    return on, expression(document, where, condition, scope, BOOLEAN)
-
-
-def _traces(spec: Spec, directory: Path, language: Path) -> list[Trace]:
-    found: list[Trace] = []
-    for file in sorted(directory.glob("*.yaml")):
-        document = read_yaml(file, _shown(file), spec.log)
-        if document.data is None or not check_shape(document, "trace", language):
-            continue
-        data = document.data
-        ids = {row.id for family in spec.families() for row in family.requirements}
-        for index, covered in enumerate(data["covers"]):
-            if covered not in ids:
-                document.report(("covers", index), "ref.requirement", f"no requirement {covered!r}")
-        for index, step in enumerate(data["steps"]):
-            _step(spec, document, ("steps", index), step)
-        found.append(Trace(data["trace"], data["title"], tuple(data["covers"]), data, document))
-    return found
-
-
-def _step(spec: Spec, document: Document, where: Where, step: dict[str, Any]) -> None:
-    kind = "send" if "send" in step else "see"
-    name = step.get(kind)
-    if name is None:
-        return
-    if name not in spec.messages:
-        document.report((*where, kind), "ref.message", f"no message {name!r} in {spec.protocol}")
-        return
-    _codes(spec, document, (*where, "data"), step.get("data", {}))
-    data = step.get("data", {})
-    bound = kind == "see" or any(isinstance(v, str) and v.startswith("$") for v in data.values())
-    for place, message in faults(spec, Ref("", name), data, partial=bound):
-        document.report((*where, "data", *place), "trace.data", f"{name}: {message}")
-
-
-def _codes(spec: Spec, document: Document, where: Where, data: dict[str, Any]) -> None:
-    code = data.get("code")
-    known = {row["code"] for family in spec.families() for row in family.errors}
-    if isinstance(code, str) and not code.startswith("$") and known and code not in known:
-        document.report(
-            (*where, "code"), "ref.error", f"no error code {code!r} in {spec.protocol} or what it uses"
-        )
-
-
 def _digest(spec: Spec) -> str:
     """SHA-256 over the YAML of this family and the digests of those it uses."""
     digest = hashlib.sha256(COMPILED.encode())
@@ -305,10 +207,3 @@ def _digest(spec: Spec) -> str:
     for name, used in sorted(spec.uses.items()):
         digest.update(f"\nuses {name} {used.digest}".encode())
     return digest.hexdigest()
-
-
-def _shown(path: Path) -> str:
-    """The path as people would type it: relative to where they stand, if it lies below."""
-    absolute = Path(os.path.normpath(Path.cwd() / path))
-    here = Path.cwd()
-    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()

@@ -7,7 +7,7 @@ the compiler computed those from the spec. Written by `make gen`; every edit is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from hypothesis import strategies as st
 
@@ -109,9 +109,14 @@ def union(tag: str, variants: Mapping[str, Shape], misses: Misses) -> Shape:
     return Shape(valid, st.one_of([_leaf(valid, misses).near, unknown, *inner]))
 
 
+def _members(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
 def _of_variant(shape: Shape, tag: str, name: str) -> st.SearchStrategy[Miss]:
     def still_its_own(miss: Miss) -> bool:
-        return isinstance(miss[0], dict) and miss[0].get(tag, name) == name
+        value = _members(miss[0])
+        return value is not None and value.get(tag, name) == name
 
     return shape.near.filter(still_its_own)
 
@@ -126,8 +131,9 @@ _SCALARS = st.one_of(
     st.sampled_from(["", "a", "ml.inference", "é\u2028", "\n"]),
     st.text(max_size=4),
 )
-_VALUE_MISSES: Misses = (("null", None), ("null", {"a": None}), ("depth", {"a": [[[[[[[[[]]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}), ("depth", [[[[[[[[[[]]]]]]]]]]))
-_MAP_MISSES: Misses = (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", []), ("null", {"a": None}), ("depth", {"a": [[[[[[[[[]]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}))
+_EMPTY: list[Any] = []
+_VALUE_MISSES: Misses = (("null", None), ("null", {"a": None}), ("depth", {"a": [[[[[[[[_EMPTY]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}), ("depth", [[[[[[[[[_EMPTY]]]]]]]]]))
+_MAP_MISSES: Misses = (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", _EMPTY), ("null", {"a": None}), ("depth", {"a": [[[[[[[[_EMPTY]]]]]]]]}), ("propertyNames", {"a b": 1}), ("propertyNames", {"": 1}), ("propertyNames", {"a\n": 1}), ("maxProperties", {f"k{i}": i for i in range(65)}), ("maxItems", {"a": [0] * 257}), ("maxLength", {"a": "x" * 4097}), ("maximum", {"a": 9007199254740992}), ("minimum", {"a": -9007199254740992}))
 _KEYS = st.sampled_from(["a", "b", "zone", "K_9", "-", "0", "a" * 64])
 
 
@@ -140,11 +146,11 @@ def _values(depth: int) -> st.SearchStrategy[Any]:
 
 def open_value() -> Shape:
     """`Value`: random ones nest to 2; the deepest allowed stand beside them."""
-    deepest: Any = [[[[[[[[]]]]]]]]
+    deepest: Any = [[[[[[[_EMPTY]]]]]]]
     return _leaf(st.one_of(_values(2), st.just(deepest)), _VALUE_MISSES)
 
 
 def open_map() -> Shape:
     """`Map`: random ones nest to 2; the deepest allowed stand beside them."""
-    deepest: Any = {"a": [[[[[[[]]]]]]]}
+    deepest: Any = {"a": [[[[[[_EMPTY]]]]]]}
     return _leaf(st.one_of(st.dictionaries(_KEYS, _values(1), max_size=3), st.just(deepest)), _MAP_MISSES)

@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:ff6035b4c1f7bf6ad801de523e0d44ae45488c4a8ff42086c93f128bac410e3e.
+Generated from registry 1.0, source sha256:d80c12c5d24eb5d2dc3f4e1aad0156f45e0b6b05935c81973de2e7f330024e68.
 Every edit is lost: change the spec and run `make gen`.
 """
 
