@@ -17,7 +17,11 @@ LIVE = ("live:memory", "live:nats")
 def conformant() -> Json:
     """A registry that keeps every sentence, in simulation and live on two transports."""
     digests = {name: spec.load(name).digest for name in ("core", "registry", "driver")}
-    rows = [*spec.load("registry").requirements, *spec.load("core").requirements, *spec.load("driver").requirements]
+    rows = [
+        *spec.load("registry").requirements,
+        *spec.load("core").requirements,
+        *spec.load("driver").requirements,
+    ]
     return {
         "format": "comity-report/1",
         "subject": {
@@ -34,7 +38,10 @@ def conformant() -> Json:
         **{"verdict": "conformant", "exit": 0},
         "requirements": [_row(row) for row in rows if row["role"] in ("registry", "endpoint", "subject")],
         "counterexamples": [],
-        "notes": ["The namespace-wide rows ran in simulation only.", "No feature was declared: signed is n/a."],
+        "notes": [
+            "The namespace-wide rows ran in simulation only.",
+            "No feature was declared: signed is n/a.",
+        ],
     }
 
 
@@ -48,7 +55,9 @@ def incomplete() -> Json:
 def failing() -> Json:
     """A registry with three defects, each with its counterexample."""
     report = conformant()
-    report["subject"].update(name="brittle-registry", language="Python 3.11", target='stdio:"python3 registry.py"')
+    report["subject"].update(
+        name="brittle-registry", language="Python 3.11", target='stdio:"python3 registry.py"'
+    )
     report["counterexamples"] = [_stale_epoch(), _lost_dedup(), _paging()]
     for index, identity in enumerate(FAILED):
         row = next(row for row in report["requirements"] if row["id"] == identity)
@@ -76,7 +85,11 @@ def _row(row: Json) -> Json:
         return {**kept, "cells": {key: dict(cell) for key in ("sim", *LIVE)}, "counterexample": None}
     fired = 3 + int(hashlib.sha256(row["id"].encode()).hexdigest()[:3], 16)
     passed = {"verdict": "pass", "fired": fired, "needed": 3, "violations": 0}
-    not_live = row["trigger"]["source"] == "crash" or row["id"] in ("REG-LST-001", "REG-WCH-012") or row["role"] == "subject"
+    not_live = (
+        row["trigger"]["source"] == "crash"
+        or row["id"] in ("REG-LST-001", "REG-WCH-012")
+        or row["role"] == "subject"
+    )
     skipped = {**passed, "verdict": "not-run", "fired": 0, "reason": "simulation only"}
     cells = {"sim": passed, **{key: dict(skipped if not_live else passed) for key in LIVE}}
     return {**kept, "cells": cells, "counterexample": None}
@@ -151,13 +164,30 @@ def _lost_dedup() -> Json:
         _event(1, 3, ("s", "c1"), "Registered epoch …777", arrive_ms=4),
         _event(2, 20, ("s", "s"), "crash", "back after 50 ms", kind="crash"),
         _event(3, 4000, ("c1", "s"), "Register", "sequence 1 again", arrive_ms=4001),
-        _event(4, 4003, ("s", "c1"), "Registered epoch …778", arrive_ms=4004, status="bad", step="A second admission."),
+        _event(
+            4,
+            4003,
+            ("s", "c1"),
+            "Registered epoch …778",
+            arrive_ms=4004,
+            status="bad",
+            step="A second admission.",
+        ),
     ]
-    lanes = [{"id": "c1", "label": "client 1", "kind": "client"}, {"id": "s", "label": "brittle-registry", "kind": "subject"}]
+    lanes = [
+        {"id": "c1", "label": "client 1", "kind": "client"},
+        {"id": "s", "label": "brittle-registry", "kind": "subject"},
+    ]
     return {
         "requirement": "REG-DUR-002",
         **{"also": ["CORE-DLV-001"], "mode": "sim", "operations": 3, "faults": 1},
-        "plan": {"operations": [register, {"id": 1, "op": "crash", "keep": True, "down_ms": 50}, {"id": 2, "op": "repeat", "of": 0}]},
+        "plan": {
+            "operations": [
+                register,
+                {"id": 1, "op": "crash", "keep": True, "down_ms": 50},
+                {"id": 2, "op": "repeat", "of": 0},
+            ]
+        },
         "prose": "The Register was answered, the registry crashed, and the same Register was answered with another epoch.",
         "allowed": ["Registered {epoch: 1099511627777}, as before the crash"],
         "seen": "Registered {epoch: 1099511627778}",
@@ -168,9 +198,16 @@ def _lost_dedup() -> Json:
 
 def _paging() -> Json:
     query = {"limit": 1, "consistency": "eventual"}
-    follow = {"id": 3, "op": "send", "client": 1, "message": "List", "data": {**query, "cursor": {"$": "cursor", "op": 2}}}
+    follow = {
+        "id": 3,
+        "op": "send",
+        "client": 1,
+        "message": "List",
+        "data": {**query, "cursor": {"$": "cursor", "op": 2}},
+    }
     sends = [
-        {"id": index, "op": "send", "client": index, "message": "Register", "data": {"lease_ms": 60000}} for index in (0, 1)
+        {"id": index, "op": "send", "client": index, "message": "Register", "data": {"lease_ms": 60000}}
+        for index in (0, 1)
     ]
     events = [
         _event(0, 0, ("c1", "s"), "List limit 1", arrive_ms=1),
@@ -178,11 +215,20 @@ def _paging() -> Json:
         _event(2, 5, ("c1", "s"), "List limit 1, cursor", arrive_ms=6),
         _event(3, 7, ("s", "c1"), "Page [A]", arrive_ms=8, status="bad", step="A came before."),
     ]
-    lanes = [{"id": "c1", "label": "client 1", "kind": "client"}, {"id": "s", "label": "brittle-registry", "kind": "subject"}]
+    lanes = [
+        {"id": "c1", "label": "client 1", "kind": "client"},
+        {"id": "s", "label": "brittle-registry", "kind": "subject"},
+    ]
     return {
         "requirement": "REG-QRY-018",
         **{"also": [], "mode": "sim", "operations": 4, "faults": 0},
-        "plan": {"operations": [*sends, {"id": 2, "op": "send", "client": 1, "message": "List", "data": query}, follow]},
+        "plan": {
+            "operations": [
+                *sends,
+                {"id": 2, "op": "send", "client": 1, "message": "List", "data": query},
+                follow,
+            ]
+        },
         "prose": "The second page begins with the entry that the first one ended with.",
         "allowed": ["Page [B] without cursor"],
         "seen": "Page [A] with cursor",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import svg
-from ._markup import Markup, tag, text
+from ._markup import Markup, prose, tag, text
 from ._text import mode_name, plan_steps
 
 __all__ = ["failure"]
@@ -43,8 +43,8 @@ def failure(report: Mapping[str, Any], index: int) -> Markup:
             tag("h3", _link(found["requirement"]), id=title),
             [tag("span", each, class_="tag") for each in tags],
         ),
-        [tag("blockquote", tag("bdi", row["text"])), tag("p", tag("bdi", row["why"]))] if row else None,
-        tag("p", tag("bdi", found["prose"]), class_="prose"),
+        [tag("blockquote", prose(row["text"])), tag("p", prose(row["why"]))] if row else None,
+        tag("p", prose(found["prose"]), class_="prose"),
         tag("p", "The same case breaks", also) if also else None,
         _compare(found),
         _plan(found),
@@ -65,17 +65,17 @@ def _link(requirement: str) -> Markup:
 
 
 def _compare(found: Mapping[str, Any]) -> Markup:
-    allowed = tag("ul", [tag("li", tag("bdi", each)) for each in found["allowed"]])
+    allowed = tag("ul", [tag("li", prose(each)) for each in found["allowed"]])
     return tag(
         "div",
         tag("div", tag("h4", "✓ Allowed"), allowed, class_="allowed"),
-        tag("div", tag("h4", "✕ Seen"), tag("p", tag("bdi", found["seen"])), class_="seen"),
+        tag("div", tag("h4", "✕ Seen"), tag("p", prose(found["seen"])), class_="seen"),
         class_="compare",
     )
 
 
 def _plan(found: Mapping[str, Any]) -> Markup:
-    steps = [tag("li", tag("bdi", step)) for step in plan_steps(found["plan"])]
+    steps = [tag("li", prose(step)) for step in plan_steps(found["plan"])]
     return text(tag("h4", "The shortest case found"), tag("ol", steps, class_="plan")) if steps else text()
 
 
@@ -105,7 +105,7 @@ def _player(found: Mapping[str, Any], index: int) -> Markup:
 
 def _event(number: int, event: Mapping[str, Any]) -> Markup:
     status = "" if event["status"] == "ok" else f" ({event['status']})"
-    lines = [tag("small", tag("bdi", line)) for line in (event.get("step"), event["detail"]) if line]
+    lines = [tag("small", prose(line)) for line in (event.get("step"), event["detail"]) if line]
     return tag(
         "li", tag("button", tag("b", f"{number}. ", tag("bdi", event["label"]), status), lines, type="button")
     )

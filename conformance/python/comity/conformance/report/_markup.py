@@ -11,7 +11,7 @@ from html import escape
 
 from ._text import visible
 
-__all__ = ["Markup", "tag", "text", "trusted"]
+__all__ = ["Markup", "prose", "tag", "text", "trusted"]
 
 _VOID = frozenset({"input", "meta"})
 
@@ -35,6 +35,15 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
 def text(*children: object) -> Markup:
     """`children` one after the other, escaped unless they are markup."""
     return Markup("".join(map(_child, children)))
+
+
+def prose(words: str) -> Markup:
+    """Text from a report in an isolated run, with what stands between backticks as code."""
+    parts = words.split("`")
+    odd = len(parts) % 2 == 0  # a backtick without its partner stays one
+    return tag(
+        "bdi", words if odd else [tag("code", part) if n % 2 else part for n, part in enumerate(parts)]
+    )
 
 
 def trusted(markup: str) -> Markup:

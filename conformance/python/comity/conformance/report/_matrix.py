@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from ._markup import Markup, tag, text
+from ._markup import Markup, prose, tag, text
 from ._text import MARKS, VERDICTS, area, area_name, mode_name
 
 __all__ = ["matrix"]
@@ -82,8 +82,8 @@ def _row(row: Mapping[str, Any], keys: list[str]) -> Markup:
 
 def _sentence(row: Mapping[str, Any]) -> Markup:
     counts = [tag("li", f"{mode_name(key)}: {_counted(cell)}") for key, cell in row["cells"].items()]
-    more = [tag("p", tag("bdi", row["why"])), tag("ul", counts)]
-    return tag("details", tag("summary", tag("bdi", row["text"])), more)
+    more = [tag("p", prose(row["why"])), tag("ul", counts)]
+    return tag("details", tag("summary", prose(row["text"])), more)
 
 
 def _counted(cell: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import svg
 from ._failure import failure
-from ._markup import Markup, tag, text, trusted
+from ._markup import Markup, prose, tag, text, trusted
 from ._matrix import matrix
 from ._text import HEADLINES, VERDICTS, mode_name, overall, shortened
 
@@ -55,7 +55,7 @@ def _bar() -> Markup:
 
 def _main(report: Mapping[str, Any]) -> Markup:
     failures = [failure(report, index) for index in range(len(report["counterexamples"]))]
-    notes = [tag("li", tag("bdi", note)) for note in report["notes"]]
+    notes = [tag("li", prose(note)) for note in report["notes"]]
     return tag(
         "main",
         _verdict(report),

@@ -14,9 +14,9 @@ from ._text import shortened, visible
 
 __all__ = ["STYLE", "render"]
 
-GUTTER, LANE, SIDE, HEAD = 92, 190, 200, 62
-ROW, ARRIVAL, LEAST, BREAK_AFTER, BREAK = 46, 15, 8, 300.0, 30
-GLYPH = 6.7  # the width of a character of the label font, in pixels
+GUTTER, LANE, EDGE, HEAD = 104, 160, 10, 62
+ROW, ARRIVAL, LEAST, BREAK, BREAK_AFTER = 44, 15, 8, 26, 300.0
+GLYPH, LONGEST = 7.3, 34  # pixels per character of a label at most, and characters per label
 
 STYLE = """\
 .std{font:12px/1.2 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -47,6 +47,7 @@ STYLE = """\
 .std .disc{fill:none;stroke:var(--rule,#c9c4b8)}
 .std .band{fill:transparent}
 .std .now .band{fill:var(--glow,#e8eefb)}
+.std .now .label{stroke:var(--glow,#e8eefb)}
 .std .now .disc{fill:var(--accent,#1f5fbf);stroke:var(--accent,#1f5fbf)}
 .std .now .num{fill:var(--paper,#fff)}
 .std .later{opacity:.28}
@@ -73,7 +74,7 @@ def render(diagram: Mapping[str, Any], *, title: str, identity: str, standalone:
     events: Sequence[Mapping[str, Any]] = diagram["events"]
     place = {lane["id"]: GUTTER + LANE / 2 + index * LANE for index, lane in enumerate(lanes)}
     layout = _layout(events)
-    width, height = GUTTER + LANE * max(len(lanes), 1) + SIDE, round(layout.height)
+    width, height = _width(events, place), round(layout.height)
     return tag(
         "svg",
         tag("title", title, id=f"{identity}-title"),
@@ -92,6 +93,12 @@ def render(diagram: Mapping[str, Any], *, title: str, identity: str, standalone:
     )
 
 
+def _width(events: Iterable[Mapping[str, Any]], place: Mapping[str, float]) -> int:
+    """Wide enough for the lanes and for the labels that run to the right."""
+    ends = [place.get(event["from"], 0.0) + 16 + GLYPH * len(_words(event, LONGEST)) for event in events]
+    return round(max([GUTTER + LANE * max(len(place), 1), *ends])) + EDGE
+
+
 def _layout(events: Sequence[Mapping[str, Any]]) -> _Layout:
     """Walk all departures and arrivals in time; a departure pushes the next row down, a long wait makes a break."""
     points = [(event["t_ms"], index, 0) for index, event in enumerate(events)]
@@ -100,8 +107,8 @@ def _layout(events: Sequence[Mapping[str, Any]]) -> _Layout:
     y, row, time = float(HEAD), HEAD - ROW / 2, None
     for moment, index, arrival in sorted(points):
         if time is not None and moment - time >= BREAK_AFTER:
-            breaks.append(_Break(max(y, row + 18) + BREAK * 0.75, moment - time))
-            y = breaks[-1].y + BREAK * 0.25
+            y = row = max(y, row + LEAST) + BREAK
+            breaks.append(_Break(y, moment - time))
         y = y + (ARRIVAL if arrival else LEAST)
         if not arrival:
             y = row = max(y, row + ROW)
@@ -167,7 +174,8 @@ def _event(event: Mapping[str, Any], index: int, layout: _Layout, place: Mapping
 
 
 def _arrow(event: Mapping[str, Any], x: float, y: float, x2: float, y2: float) -> Markup:
-    status, way, room = event["status"], 1 if x2 > x else -1, int(abs(x2 - x) / GLYPH) - 4
+    status, way = event["status"], 1 if x2 > x else -1
+    room = LONGEST if way > 0 else min(LONGEST, int((x - 12 - GUTTER) / GLYPH))
     if status == "lost":
         x2, y2 = x + (x2 - x) * 0.62, y + (y2 - y) * 0.62
     offsets = (0, 5) if status == "duplicate" else (0,)
@@ -185,16 +193,19 @@ def _here(event: Mapping[str, Any], x: float, y: float) -> Markup:
         mark = _path("mark", f"M{x - 9:g} {y - 4:g}h18")
     else:
         mark = tag("circle", class_="dot", cx=x, cy=y - 4, r=4.5)
-    return text(mark, _label(event, x + 16, y, int((LANE + SIDE) / 2 / GLYPH) + 8, "start"))
+    return text(mark, _label(event, x + 16, y, LONGEST, "start"))
 
 
 _SIGNS = {"lost": "✕ lost", "duplicate": "×2", "late": "late", "bad": "✕"}
 
 
 def _label(event: Mapping[str, Any], x: float, y: float, room: int, anchor: str) -> Markup:
+    return tag("text", _words(event, room), class_="label", x=x, y=y, text_anchor=anchor)
+
+
+def _words(event: Mapping[str, Any], room: int) -> str:
     sign = _SIGNS.get(event["status"], "")
-    words = shortened(visible(event["label"]), max(room - len(sign) - 1, 8))
-    return tag("text", f"{words} {sign}".strip(), class_="label", x=x, y=y, text_anchor=anchor)
+    return f"{shortened(visible(event['label']), max(room - len(sign) - 1, 8))} {sign}".strip()
 
 
 def _path(kind: str, way: str) -> Markup:
