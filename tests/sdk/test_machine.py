@@ -223,6 +223,6 @@ def test_a_step_takes_at_most_3_microseconds() -> None:
             entry.step("Renew", renew, 1.0)
         return (time.perf_counter() - start) / calls
 
-    assert min(round_of(2000) for _ in range(20)) < 3e-6
+    assert min(round_of(100) for _ in range(400)) < 3e-6
     assert entry.fired is not None
     assert entry.fired.id == "renew"
