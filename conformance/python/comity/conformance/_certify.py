@@ -59,20 +59,22 @@ class Report:
 
 def certify(
     target: str | DriverFactory, *, family: str = "registry", role: str = "registry", profile: str = "core",
-    plans: int = 800, seed: int = 0, live: Sequence[LiveTarget] = (),
+    plans: int = 800, seed: int = 0, live: Sequence[LiveTarget] = (), timeout: float = 10.0,
     on_progress: OnProgress | None = None,
 ) -> Report:  # fmt: skip
     """Run `plans` plans against `target` and report a verdict for every row.
 
     `target` is `stdio:COMMAND`, `python:MODULE:FACTORY` or a driver factory; with `live` targets such plans also
-    go to the services that run there. `on_progress(done, total, rows_fired, rows)` is called after each plan.
+    go to the services that run there. `timeout` bounds each answer of a process, in
+    seconds. `on_progress(done, total, rows_fired, rows)` is called after each plan.
     Raises `UsageError`, `AdapterError`, `NobodyThere` (exit 3) or `SelfCheckError` (exit 4).
     """
     if profile not in PROFILES:
         raise UsageError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
     rules = law(family, role)
     name = target if isinstance(target, str) else getattr(target, "__name__", "callable")
-    simulation = Simulation(resolve(target) if isinstance(target, str) else target, rules, seed)
+    drive = resolve(target, timeout=timeout) if isinstance(target, str) else target
+    simulation = Simulation(drive, rules, seed)
     try:
         simulation.greet()
         campaign = Campaign(simulation, rules, seed, plans, on_progress)

@@ -50,7 +50,9 @@ def certify(
     ] = None,
     family: Annotated[str, typer.Option(help="Protocol family.")] = "registry",
     role: Annotated[str, typer.Option(help="Role to certify.")] = "registry",
-    profile: Annotated[str, typer.Option(help="`core`, or `signed` for the extended rows as well.")] = "core",
+    profile: Annotated[
+        str, typer.Option(help="`core`, `extended` (declared features too) or `strict` (SHOULD too).")
+    ] = "core",
     plans: Annotated[
         int | None,
         typer.Option(min=1, help="How many plans to run; by default until every row has fired."),

@@ -22,7 +22,7 @@ def run(argv: list[str] | None = None) -> int:
     except TyperException as error:
         return _complain(f"{_format(error)}\ntry: comity --help")
     except ComityError as error:
-        return _complain(str(error), getattr(error, "exit_code", USAGE))
+        return _complain(str(error), getattr(error, "exit", USAGE))
     except ImportError as error:
         return _missing_extra(error)
     except BrokenPipeError:

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._mesh import Mesh
-    from ._serve import serve
+    from ._serve import running_registry, serve
     from ._values import Change, Entry, Lease
 
-__all__ = ["Change", "Entry", "Lease", "Mesh", "serve"]
+__all__ = ["Change", "Entry", "Lease", "Mesh", "running_registry", "serve"]
 
-_HOMES = {"Change": "_values", "Entry": "_values", "Lease": "_values", "Mesh": "_mesh", "serve": "_serve"}
+_HOMES = {
+    "Change": "_values",
+    "Entry": "_values",
+    "Lease": "_values",
+    "Mesh": "_mesh",
+    "running_registry": "_serve",
+    "serve": "_serve",
+}
 
 
 def __getattr__(name: str) -> Any:
