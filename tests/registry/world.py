@@ -138,7 +138,7 @@ class World:
         return events
 
     def state_hash(self) -> str:
-        return str(self.host._endpoint.state_hash())  # type: ignore[union-attr]  # noqa: SLF001
+        return str(self.host._endpoint.state_hash())  # type: ignore[union-attr]
 
     def _entry(self, position: int, data: bytes, *, last: bool) -> list[Event]:
         body = {"position": position, "data": b64encode(data).decode(), "last": last, "now": self.now}
