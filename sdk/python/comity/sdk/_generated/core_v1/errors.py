@@ -1,6 +1,6 @@
 """Error codes of Comity core.
 
-Generated from core 1.0, source sha256:f0fd6e502e96b8a39cf76313620fdc34935ee48cda3d5e7f0a2002af40c00983.
+Generated from core 1.0, source sha256:67ac086dfa262959a3255c1d2a9dfddd02174cb4e21d58ca986254af8db0488c.
 Every edit is lost: change the spec and run `make gen`.
 """
 

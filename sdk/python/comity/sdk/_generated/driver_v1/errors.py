@@ -1,6 +1,6 @@
 """Error codes of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:38f47fee9b72c778f426cb2dfcf36606988fa11aee607d56ac6ce6f50ccb94bb.
+Generated from driver 1.0, source sha256:716ab910b365bd9f6b857ca3c3382741546254934b4ef991480e17c676687bb5.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:d80c12c5d24eb5d2dc3f4e1aad0156f45e0b6b05935c81973de2e7f330024e68.
+Generated from registry 1.0, source sha256:67f86eca7effce683692c0bb7c820264bac3ecc607cc43085abb19bf33dc5eb6.
 Every edit is lost: change the spec and run `make gen`.
 """
 
