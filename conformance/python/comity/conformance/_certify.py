@@ -28,6 +28,7 @@ __all__ = ["PROFILES", "Report", "certify", "certify_live", "replay"]
 
 PROFILES = ("core", "extended", "strict")
 FAILURE = "comity-failure/1"
+FAILURES = "failures"
 SHRINK_SECONDS = 10.0
 SHRINK_TOTAL = 90.0
 OnProgress = Callable[[int, int, int, int], None]
@@ -47,11 +48,11 @@ class Report:
         return int(self.data["exit"])
 
     def write_failures(self, directory: Path) -> list[Path]:
-        """Write each failure's replay file into `directory`."""
-        directory.mkdir(parents=True, exist_ok=True)
+        """Write each failure's replay file below `directory`, where the report says it is."""
         paths: list[Path] = []
         for name, content in self.failures.items():
             path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
             paths.append(path)
         return paths
@@ -96,7 +97,7 @@ def certify_live(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> Report:
-    """Judge a service that already runs on a broker. Rows that only a simulation can show stay not-run.
+    """Judge a service that already runs on a broker, by the rows that can be judged there; a note counts the others.
 
     Raises `NobodyThere` where nothing answers in the namespace.
     """
@@ -142,7 +143,7 @@ def _cell(row: Row, tally: Tally, features: Collection[str]) -> dict[str, Any]:
     if fired >= NEEDED:
         return {"verdict": "pass", **cell}
     if tally.mode == "live" and row.id in SIM_ONLY:
-        return {"verdict": "not-run", **cell, "reason": "needs the whole namespace, the journal or raw bytes"}
+        return {"verdict": "n/a", **cell, "reason": "needs the whole namespace, the journal or raw bytes"}
     if fired or tally.tried[row.id]:
         reason = (
             "the trigger fired too rarely" if fired else "the trigger never fired in a run that ended clean"
@@ -229,7 +230,7 @@ def _counterexample(n: int, failure: Failure) -> dict[str, Any]:
     return {
         "requirement": violation.rows[0], "also": violation.rows[1:], "mode": failure.mode, "plan": plan.to_json(),
         "operations": len(plan.operations), "faults": plan.faults, "prose": violation.prose,
-        "allowed": violation.allowed, "seen": violation.seen, "replay": f"{failure.mode}-{violation.rows[0]}.json",
+        "allowed": violation.allowed, "seen": violation.seen, "replay": f"{FAILURES}/{failure.mode}-{violation.rows[0]}.json",
         "diagram": diagram(plan, failure.run.journal, violation),
     }  # fmt: skip
 

@@ -62,6 +62,8 @@ async def _run(target: LiveTarget, rules: Law, seed: int, on_progress: OnProgres
         finally:
             await transport.close()
     live.tally.seconds = time.monotonic() - start
+    beyond = len(SIM_ONLY & rules.rows.keys())
+    live.tally.notes.append(f"{target.key}: {beyond} requirements need a simulation and were not judged here")
     return live.tally
 
 
