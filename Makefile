@@ -32,6 +32,7 @@ test-quick: setup ## Run the tests that take no broker and no patience (under 1 
 
 gen: setup ## Regenerate everything that derives from spec/
 	$(BIN)/python -m comity.compiler gen
+	$(BIN)/comity spec coverage --write docs/coverage.md
 
 gen-check: setup ## Fail where a generated file differs from what spec/ gives
 	$(BIN)/python -m comity.compiler check
