@@ -13,7 +13,7 @@ from ..law import Law
 from ..plan import Plan
 from ._case import Case, Judgement, Request, Violation, read
 from ._history import fold
-from ._monitors import judge_events, judge_exchanges
+from ._monitors import hostile_row, judge_events, judge_exchanges
 from ._reads import judge_reads
 from ._watches import judge_watches
 
@@ -39,7 +39,7 @@ def judge(plan: Plan, journal: list[dict[str, Any]], law: Law) -> Judgement:
     if case.broken:
         n, kind, quote = case.broken[0]
         out.lost = f"{kind}: {quote}"
-        out.blame([_BROKEN[kind]], n, "one line for each line", f"{kind}: {quote}",
+        out.blame([*_provoked(case), _BROKEN[kind]], n, "one line for each line", f"{kind}: {quote}",
                   f"The conversation with the subject broke ({kind}): {quote}")  # fmt: skip
         out.fired.clear()
         return out
@@ -49,6 +49,14 @@ def judge(plan: Plan, journal: list[dict[str, Any]], law: Law) -> Judgement:
     if not _counts(out, acting):
         out.fired.clear()
     return out
+
+
+def _provoked(case: Case) -> list[str]:
+    """The row about hostile input, where such input was the last thing that the subject got."""
+    last = max(((d.n, r) for r in case.requests.values() for d in r.deliveries), key=lambda p: p[0], default=None)
+    if last is None or last[1].inspection.fate == "take":
+        return []
+    return [hostile_row(last[1])]
 
 
 def _self_check(case: Case) -> None:

@@ -165,6 +165,8 @@ class _Fold:
         if t >= grant.earliest - self.case.slack / 40:
             return
         rows = ["REG-LEASE-002"]
+        if self.life is not None and grant is not self.life.grants[0]:
+            rows.append("REG-LEASE-001")
         if self.case.crashed_between(grant.n, n):
             rows.insert(0, "REG-LEASE-008")
         prose = f"The lease ran until {grant.earliest:g} ms at least, yet the entry was gone at {t:g} ms."

@@ -11,7 +11,7 @@ from ..signature import verify
 from ..wire import address, dump, millis
 from ._case import Case, Emission, Judgement, Request
 
-__all__ = ["PRIMARY", "judge_events", "judge_exchanges"]
+__all__ = ["hostile_row", "judge_events", "judge_exchanges"]
 
 DROPPED = {
     "unreadable": "CORE-ENV-006",
@@ -155,6 +155,11 @@ def _fact(request: Request) -> str:
         if fact in facts:
             return fact
     return ""
+
+
+def hostile_row(request: Request) -> str:
+    """The row about a request that deserves a refusal or no answer."""
+    return (DROPPED if request.inspection.fate == "drop" else REFUSED)[_fact(request)]
 
 
 def _dropped(case: Case, out: Judgement, request: Request) -> None:

@@ -118,6 +118,7 @@ class _Reads:
         rows = ["REG-LKP-001"] if answer.message in ("Refused", "Found") else []
         if answer.t < grant.earliest and grant.earliest < NEVER:
             rows.append("REG-LEASE-002")
+            rows += ["REG-LEASE-001"] if grant is not life.grants[0] else []
         rows.append("REG-REV-003")
         for crash in self.case.crashes:
             if life.grants[0].n < crash.n < answer.n:
