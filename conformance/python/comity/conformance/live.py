@@ -28,16 +28,20 @@ from .simulate import Run
 __all__ = ["LiveTarget", "run_live"]
 
 AT_ONCE = 16
-GREETINGS = 3
+WAITS = 4  # a request is waited for once and repeated three times
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTarget:
-    """Where a service runs. `serve` may start one; it has to be ready once entered, in the same event loop."""
+    """Where a service runs. `serve` may start one; it has to be ready once entered, in the same event loop.
+
+    `timeout` is how long to wait, in seconds, for the first sign of life.
+    """
 
     url: str
     namespace: str = "default"
     plans: int = 160
+    timeout: float = 5.0
     serve: Callable[[], AbstractAsyncContextManager[object]] | None = None
 
     @property
@@ -82,10 +86,10 @@ class _Live:
     async def greet(self) -> None:
         """Raise `NobodyThere` unless somebody answers a read."""
         plan = Plan(self.seed, 0, None, f"greet-{self._token}", 2)
-        for _ in range(GREETINGS):
-            journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace).run()
-            if any(record["what"] == "emitted" for record in journal):
-                return
+        patience = self.target.timeout / WAITS
+        journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace, patience).run()
+        if any(record["what"] == "emitted" for record in journal):
+            return
         where = f"{self.target.url} in namespace {self.target.namespace!r}"
         raise NobodyThere(f"nobody answers requests of family {self.rules.family} on {where}")
 

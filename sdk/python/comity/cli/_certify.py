@@ -132,6 +132,7 @@ def _live(job: Job) -> LiveTarget:
         url,
         namespace=job.namespace,
         plans=job.plans or _LIVE_PLANS,
+        timeout=job.timeout,
         serve=in_process(url, job.namespace) if job.reference else None,
     )
 

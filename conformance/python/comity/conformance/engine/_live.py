@@ -45,7 +45,10 @@ def _to_document(frame: Frame) -> dict[str, Any]:
 class LiveWorld:
     """One run of one plan over an open transport."""
 
-    def __init__(self, plan: Plan, transport: Transport, law: Law, namespace: str) -> None:
+    def __init__(
+        self, plan: Plan, transport: Transport, law: Law, namespace: str, patience: float = PATIENCE
+    ) -> None:
+        self._patience = patience
         self.plan, self._transport, self._law, self._namespace = plan, transport, law, namespace
         self.journal: list[Record] = []
         self._clients = [Client(identity(f"{plan.nonce}:{n}")) for n in range(plan.clients)]
@@ -131,7 +134,7 @@ class LiveWorld:
 
     async def _wait(self, op: str) -> None:
         try:
-            await asyncio.wait_for(self._answered[op].wait(), PATIENCE if self._wants(op) else QUIET)
+            await asyncio.wait_for(self._answered[op].wait(), self._patience if self._wants(op) else QUIET)
         except TimeoutError:
             return
 
@@ -201,7 +204,7 @@ class LiveWorld:
         for _ in range(3):
             for op in self._open():
                 await self._transmit(op, {})
-            await self._answers(PATIENCE)
+            await self._answers(self._patience)
         if any(op.get("message") == "Watch" for op in self.plan.operations):
             await asyncio.sleep(QUIET * 3)
 
