@@ -141,15 +141,16 @@ def _stale_epoch() -> Json:
             "seed": 4711,
             "operations": [
                 {"id": 0, "op": "send", "client": 1, "message": "Register", "data": {"lease_ms": 1000}},
-                {"id": 1, "op": "send", "client": 1, "message": "Register", "data": {"lease_ms": 1000}, "faults": ["duplicate"]},
-                {"id": 2, "op": "send", "client": 1, "message": "Renew", "data": {"epoch": {"$": "epoch", "op": 0}},
-                 "faults": [{"delay": 880}]},
+                {"id": 1, "op": "send", "client": 1, "message": "Register", "data": {"lease_ms": 1000},
+                 "faults": {"duplicate": 3}},
+                {"id": 2, "op": "send", "client": 1, "message": "Renew", "faults": {"delay": 880},
+                 "data": {"epoch": {"$": "epoch", "back": 1, "plus": 0}}},
             ],
         },
         "operations": 3,
         "faults": 2,
-        "prose": "The agent registered twice, so its entry has the epoch of operation 1. The Renew of operation 2 carried the epoch of "
-        "operation 0, yet it was answered with Renewed, and the lease went on.",
+        "prose": "The agent registered twice, so its entry has the epoch of operation 1. The Renew of operation 2 "
+        "carried the epoch of operation 0, yet it was answered with Renewed, and the lease went on.",
         "allowed": ["Refused registry.stale_epoch at revision 1099511627779"],
         "seen": "Renewed {epoch: 1099511627777, lease_ms: 1000, revision: 1099511627779}",
         "replay": "failures/REG-LEASE-007.json",
@@ -203,7 +204,7 @@ def _paging() -> Json:
         "op": "send",
         "client": 1,
         "message": "List",
-        "data": {**query, "cursor": {"$": "cursor", "op": 2}},
+        "data": {**query, "cursor": {"$": "cursor"}},
     }
     sends = [
         {"id": index, "op": "send", "client": index, "message": "Register", "data": {"lease_ms": 60000}}

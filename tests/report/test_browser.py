@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,8 @@ _ACT = """
   const find = document.querySelector("#find");
   find.value = "reg-wch-004";
   find.dispatchEvent(new Event("input"));
-  seen.push([...document.querySelectorAll(".matrix tr[data-verdict]")].filter((row) => row.checkVisibility()).map((row) => row.id).join());
+  const rows = [...document.querySelectorAll(".matrix tr[data-verdict]")];
+  seen.push(rows.filter((row) => row.checkVisibility()).map((row) => row.id).join());
   const player = document.querySelector(".player");
   for (const key of ["ArrowRight", "ArrowRight", "End"]) {
     player.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
@@ -40,8 +40,8 @@ _ACT = """
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[str]:
-    yield chromium_or_policy()
+def browser() -> str:
+    return chromium_or_policy()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,9 @@ class World:
 
     def __init__(self, directory: Path, **parameters: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-ESs", str(directory / "registry.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-ESs", str(directory / "registry.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self.parameters, self.mono, self.lines, self.sequence = parameters, 1000, 0, 0
         self.journal: list[str] = []
@@ -37,10 +39,11 @@ class World:
         self.start(recovering=False)
 
     def close(self) -> None:
-        self.command("Stop")
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        assert self.process.wait(timeout=10) == 0
+        try:
+            self.command("Stop")
+        finally:
+            self.process.communicate(timeout=10)
+        assert self.process.returncode == 0
 
     def line(self, text: bytes) -> Json:
         assert self.process.stdin is not None
@@ -69,7 +72,13 @@ class World:
         zeros = base64.b64encode(bytes(32)).decode()
         self.command(
             "Start",
-            **{"role": "registry", "namespace": "plant", "profile": "open", "identity": zeros, "entropy": zeros},
+            **{
+                "role": "registry",
+                "namespace": "plant",
+                "profile": "open",
+                "identity": zeros,
+                "entropy": zeros,
+            },
             **{"incarnation": 1, "parameters": self.parameters, "stored": [], "recovering": recovering},
             now=self.now,
         )
@@ -89,7 +98,9 @@ class World:
         while self.waiting:
             self.journal.append(self.waiting.pop(0))
             position = len(self.journal)
-            self.command("Entry", position=position, data=self.journal[-1], last=not self.waiting, now=self.now)
+            self.command(
+                "Entry", position=position, data=self.journal[-1], last=not self.waiting, now=self.now
+            )
 
     def advance(self, milliseconds: int) -> None:
         end = self.mono + milliseconds
@@ -127,7 +138,9 @@ class World:
     def send(self, event: Json) -> tuple[str, Json]:
         """The short name and data of the only answer to `event`."""
         answers = [
-            each for each in self.deliver(json.dumps(event).encode()) if each.get("correlationid") == event["id"]
+            each
+            for each in self.deliver(json.dumps(event).encode())
+            if each.get("correlationid") == event["id"]
         ]
         assert len(answers) == 1, answers
         return answers[0]["type"].rpartition(".")[2], answers[0]["data"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import cast
 
 from ._text import visible
 
@@ -57,7 +58,7 @@ def _child(child: object) -> str:
     if isinstance(child, Markup):
         return child
     if isinstance(child, Iterable) and not isinstance(child, str):
-        return "".join(map(_child, child))
+        return text(*cast("Iterable[object]", child))
     return escape(visible(child))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 __all__ = [
     "AREAS",
@@ -110,35 +110,46 @@ def shortened(text: str, width: int) -> str:
 
 
 def plan_steps(plan: Mapping[str, Any]) -> list[str]:
-    """The operations of a plan, one sentence each."""
-    return [visible(_step(operation)) for operation in plan.get("operations", ())]
+    """The operations of a plan, one sentence each. An operation that another one names is named by its number."""
+    operations: list[Mapping[str, Any]] = list(plan.get("operations", ()))
+    numbers = {op["id"]: number for number, op in enumerate(operations, 1) if "id" in op}
+    return [visible(_step(op, numbers)) for op in operations]
 
 
-def _step(op: Mapping[str, Any]) -> str:
-    known = {
-        "id",
-        "op",
-        "client",
-        "message",
-        "data",
-        "faults",
-        "wait",
-        "of",
-        "ms",
-        "by_ms",
-        "down_ms",
-        "keep",
-        "count",
-    }
-    rest = {name: value for name, value in op.items() if name not in known}
-    extra = [_fault(fault) for fault in op.get("faults", ())]
-    extra += [f"{name} {_compact(value)}" for name, value in rest.items()]
+_TOLD = {
+    "id",
+    "op",
+    "client",
+    "message",
+    "data",
+    "faults",
+    "wait",
+    "of",
+    "ms",
+    "by_ms",
+    "down_ms",
+    "keep",
+    "count",
+}
+_FAULTS = {
+    "drop_request": "the request is lost",
+    "drop_reply": "the reply is lost, {} time(s)",
+    "duplicate": "delivered again {} ms later",
+    "delay": "delayed by {} ms",
+    "order": "the journal takes {} ms to order it",
+}
+
+
+def _step(op: Mapping[str, Any], numbers: Mapping[Any, int]) -> str:
+    faults: Mapping[str, Any] = op.get("faults", {})
+    extra = [_FAULTS.get(name, f"{name} {{}}").format(value) for name, value in faults.items()]
+    extra += [f"{name} {_compact(value)}" for name, value in op.items() if name not in _TOLD]
     if op.get("wait") is False:
         extra.append("without waiting for the answer")
-    return _sentence(op) + (f" ({'; '.join(extra)})" if extra else "")
+    return _sentence(op, numbers) + (f" ({'; '.join(extra)})" if extra else "")
 
 
-def _sentence(op: Mapping[str, Any]) -> str:
+def _sentence(op: Mapping[str, Any], numbers: Mapping[Any, int]) -> str:
     data = _compact(op["data"]) if op.get("data") else ""
     who = f"Client {op['client']}" if "client" in op else "Somebody"
     match op.get("op"):
@@ -147,7 +158,7 @@ def _sentence(op: Mapping[str, Any]) -> str:
         case "flood":
             return f"{who} sends {op.get('count')} × {op.get('message')} at once {data}".rstrip()
         case "repeat":
-            return f"The request of operation {op.get('of')} is sent once more"
+            return f"The request of step {numbers.get(op.get('of'), op.get('of'))} is sent once more"
         case "garbage":
             return "Bytes that are no event are delivered"
         case "advance":
@@ -155,29 +166,28 @@ def _sentence(op: Mapping[str, Any]) -> str:
         case "wall":
             return f"The wall clock jumps by {op.get('by_ms')} ms"
         case "crash":
-            kept = "everything ordered is kept" if op.get("keep") else "what was not durable is lost"
+            kept = (
+                "what waits for the journal is kept"
+                if op.get("keep")
+                else "what waits for the journal is lost"
+            )
             return f"The subject crashes, {kept}, and is back after {op.get('down_ms', 0)} ms"
         case other:
             return f"{who}: {other} {op.get('message', '')} {data}".rstrip()
 
 
-def _fault(fault: Any) -> str:
-    if not isinstance(fault, Mapping):
-        return _compact(fault)
-    return " ".join(_compact(value) if not isinstance(value, str) else value for value in _values(fault))
-
-
-def _values(fault: Mapping[Any, Any]) -> Iterable[Any]:
-    return fault.values() if len(fault) > 1 else next(iter(fault.items()), ())
-
-
 def _compact(value: Any) -> str:
-    """JSON as one reads it: references by name, no quotes where none are needed."""
-    if isinstance(value, Mapping):
-        if "$" in value:
-            reference = " of operation ".join(_compact(value[name]) for name in ("$", "op") if name in value)
-            return f"⟨{reference}⟩"
-        return "{" + ", ".join(f"{name}: {_compact(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_compact, value)) + "]"
-    return value if isinstance(value, str) else json.dumps(value)
+    """JSON as one reads it: references in angle brackets, no quotes."""
+    match value:
+        case {"$": name, **rest}:
+            return f"⟨{', '.join([_compact(name), *(f'{key} {_compact(each)}' for key, each in rest.items() if each)])}⟩"
+        case dict():
+            members = cast("dict[str, Any]", value)
+            return "{" + ", ".join(f"{name}: {_compact(each)}" for name, each in members.items()) + "}"
+        case list():
+            items = cast("list[Any]", value)
+            return "[" + ", ".join(map(_compact, items)) + "]"
+        case str():
+            return value
+        case _:
+            return json.dumps(value)

@@ -45,7 +45,7 @@ def render(report: Mapping[str, Any]) -> str:
 
 @cache
 def _resource(name: str) -> Markup:
-    return trusted(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return trusted(resources.files("comity.conformance.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _bar() -> Markup:

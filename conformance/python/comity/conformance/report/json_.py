@@ -23,7 +23,11 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the report format."""
-    text = resources.files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("comity.conformance.report")
+        .joinpath("report.schema.json")
+        .read_text(encoding="utf-8")
+    )
     document: dict[str, Any] = json.loads(text)
     return document
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
+import hashlib
 import operator
 from collections.abc import Callable, Iterable
 
-from .wire import Json, Refusal, compact, is_list, is_map
+from .wire import Json, Refusal, compact, is_list, is_map, parse
 
 HALF_REPLY = 500_000
 
@@ -102,16 +102,25 @@ def shortened(keys: list[Json]) -> list[Json]:
     return [[2, key[1][:56]] if key[:1] == [2] else key for key in keys]
 
 
-def cursor(asked: str, last: list[Json]) -> str:
-    return base64.urlsafe_b64encode(compact([asked, shortened(last)])).decode().rstrip("=")
+def cursor(where: Json, order: Json, last: list[Json]) -> str:
+    """The place behind `last` in the answer to one query, sealed with a digest of all three."""
+    return (
+        base64.urlsafe_b64encode(compact([seal(where, order, shortened(last)), shortened(last)]))
+        .decode()
+        .rstrip("=")
+    )
 
 
-def read_cursor(text: str, asked: str) -> Json:
-    """The place that `cursor` marks; a cursor that another query gave is refused (REG-QRY-019)."""
+def read_cursor(text: str, where: Json, order: Json) -> Json:
+    """The place that a cursor marks; one that another query gave is refused (REG-QRY-019)."""
     try:
-        given, last = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError):
+        given, last = parse(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, TypeError, Refusal):
         given, last = None, None
-    if given != asked:
+    if given != seal(where, order, last):
         raise Refusal("registry.bad_cursor")
     return last
+
+
+def seal(where: Json, order: Json, last: Json) -> str:
+    return hashlib.sha256(compact([where, order, last])).hexdigest()[:16]

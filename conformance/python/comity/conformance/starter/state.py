@@ -5,11 +5,10 @@ No clock, no network, no randomness: what time it is and where an entry stands c
 
 from __future__ import annotations
 
-import hashlib
 from functools import cmp_to_key, partial
 
 from .query import batches, compare, cursor, place, read_cursor, satisfies, shortened
-from .wire import MEMBERS, WRITES, Json, Refusal, compact, pick, refused
+from .wire import MEMBERS, WRITES, Json, Refusal, pick, refused
 
 
 class State:
@@ -203,18 +202,17 @@ class State:
 
     def on_query(self, source: str, data: Json) -> tuple[str, Json]:
         where, order = data.get("where", {}), data.get("order_by", [])
-        asked = hashlib.sha256(compact([where, order])).hexdigest()[:16]
         found: list[tuple[list[Json], Json]] = [
             (place(entry, order), entry) for entry in self.entries.values() if satisfies(entry, where)
         ]
         by_place = cmp_to_key(partial(compare, order=order))
         found.sort(key=lambda pair: by_place(pair[0]))
         if "cursor" in data:
-            found = self.behind(read_cursor(data["cursor"], asked), order, found)
+            found = self.behind(read_cursor(data["cursor"], where, order), order, found)
         page = batches((entry for _, entry in found), data["limit"])[0]
         reply: dict[str, Json] = {"entries": page, "revision": self.revision}
         if len(page) < len(found):
-            reply["cursor"] = cursor(asked, found[len(page) - 1][0])
+            reply["cursor"] = cursor(where, order, found[len(page) - 1][0])
         return "Page", reply
 
     def behind(
