@@ -312,8 +312,6 @@ def _(p: Patch) -> None:
 
 @mutant("CORE-SIG-006", "takes-keys-of-small-order")
 def _(p: Patch) -> None:
-    def change(original: Any, agent: str, *a: Any) -> bool:
-        key = identity.public_key(agent)
-        return original(agent, *a) or (key is not None and not identity._strong(key))
-
-    p.around(security, "verify", change)
+    # the point of order 1: under it R = [S]B verifies any message
+    weak = identity.agent_id(b"\x01" + bytes(31))
+    p.around(security, "verify", lambda original, agent, *a: agent == weak or original(agent, *a))

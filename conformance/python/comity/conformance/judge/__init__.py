@@ -12,7 +12,7 @@ from ..errors import SelfCheckError
 from ..law import Law
 from ..plan import Plan
 from ._case import Case, Judgement, Request, Violation, read
-from ._history import fold
+from ._history import NEVER, fold
 from ._monitors import hostile_row, judge_events, judge_exchanges
 from ._reads import judge_reads
 from ._watches import judge_watches
@@ -84,7 +84,7 @@ def _judge_family(case: Case, out: Judgement, acting: list[Request]) -> None:
     _durable(case, out, entries)
     reads = [request for request in acting if not case.law.is_write(request.message)]
     judge_reads(case, out, history, reads, floor)
-    if not history.tainted:
+    if history.tainted == NEVER:
         judge_watches(case, out, history, writes)
 
 

@@ -80,7 +80,8 @@ class History:
     refused: dict[str, list[tuple[Request, str]]] = field(
         default_factory=dict[str, list[tuple[Request, str]]]
     )
-    tainted: bool = False
+    tainted: float = NEVER
+    """Revision from which on nothing is certain, because some outcome was one that no row allows."""
 
     def at(self, agent: str, revision: float, t: float = NEVER) -> tuple[str, Incarnation | None]:
         """`live`, `absent` or `unsure` at a revision, as told at `t` ms, and the incarnation in question."""
@@ -209,12 +210,23 @@ class _Fold:
     def _mismatch(self, request: Request, answer: Emission, wanted: Expected) -> None:
         rows = list(wanted.rows)
         life = self.life
-        forgot = life is not None and answer.code == "registry.unknown_agent"
-        if life is not None and forgot and self.case.crashed_between(life.grants[0].n, answer.n):
-            rows.insert(0, "REG-DUR-001")
+        rows[:0] = self._root(request, answer)
         state = "no live entry" if life is None else f"a live entry of epoch {life.epoch}"
         prose = f"There was {state} when {request.message} was decided, so the answer is {wanted}, yet it was {answer}."
         self.out.blame(rows, answer.n, str(wanted), str(answer), prose)
+
+    def _root(self, request: Request, answer: Emission) -> list[str]:
+        """Rows that an outcome points to as its cause, because it fits a state that they should have prevented."""
+        life = self.life
+        if life is None:
+            former = self.lives[-1] if self.lives else None
+            if former is None or str(expected(request.message, request.data, former)) != str(answer):
+                return []
+            return ["REG-DRG-001" if former.reason == "deregistered" else "REG-LEASE-003"]
+        if answer.code == "registry.unknown_agent" and self.case.crashed_between(life.grants[0].n, answer.n):
+            return ["REG-DUR-001"]
+        renewed = life.grants[-1].revision > life.versions[-1][0]
+        return ["REG-LEASE-005"] if answer.code == "registry.conflict" and renewed else []
 
     def _fire(self, request: Request, life: Incarnation | None, revision: int, answer: Emission) -> None:
         if life is not None and answer.t >= life.grants[-1].earliest:
@@ -335,12 +347,13 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
             found.setdefault(request.source, []).append((revision, 1, request))
     seen: set[tuple[str, int]] = set()
     own = {request.source for request in case.requests.values()}
+    left = {(w.source, w.answer.data.get("revision")) for w in writes if w.answer and w.answer.message == "Deregistered"}
     for emission in case.emissions:
         if emission.message != "Changes" or not isinstance(emission.data, dict) or emission.wrong:
             continue
         for change in emission.data.get("changes", []):
             key = (change["agent"], change["revision"])
-            if change.get("reason") == "expired" and key not in seen and key[0] in own:
+            if change.get("reason") == "expired" and key not in seen | left and key[0] in own:
                 seen.add(key)
                 found.setdefault(key[0], []).append((key[1], 0, emission))
     return found
@@ -355,7 +368,7 @@ def fold(case: Case, out: Judgement, writes: list[Request]) -> History:
             if kind == 0:
                 folding.expire(revision, what)
             elif not folding.decide(what, what.answer, revision):
-                history.tainted = True
+                history.tainted = min(history.tainted, revision)
                 break
     history.changes.sort(key=lambda change: change.revision)
     return history

@@ -428,6 +428,7 @@ def judge_reads(
 ) -> None:
     """Judge every answer to every read. `floor` lists (record, revision) of answered writes in order."""
     judge = _Reads(case, out, history, floor)
+    known_last = max((revision for _, revision in floor), default=0)
     answers = sorted(
         ((answer, request) for request in reads for answer in request.answers), key=lambda p: p[0].n
     )
@@ -435,7 +436,7 @@ def judge_reads(
         if not isinstance(answer.data, dict) or answer.wrong:
             continue
         _revisions(judge, request, answer)
-        if history.tainted:
+        if answer.data.get("revision", known_last) >= history.tainted:
             continue
         match request.message, answer.message:
             case "Lookup", _:

@@ -402,6 +402,9 @@ class _Watches:
                 rows.append("REG-WCH-006")
             else:
                 rows.append("REG-TMB-001" if tomb else "REG-WCH-007")
+        removed = seen is not None and seen.get("reason") in ("deregistered", "expired")
+        if removed and not tomb and "REG-WCH-007" not in rows:
+            rows.append("REG-WCH-007")
         renewed = seen is not None and seen["kind"] == "put" and any(
             grant.revision == seen["revision"] or life.versions[-1][1]["revision"] == seen["revision"]
             for life in self.history.lives.get(seen["agent"], []) for grant in life.grants[1:]
