@@ -287,7 +287,7 @@ def _poison(value: Any, text: str) -> Any:
         case dict():
             members = cast("dict[str, Any]", value)
             return {name: each if name in _FIXED else _poison(each, text) for name, each in members.items()}
-        case list():
+        case list() | tuple():
             items = cast("list[Any]", value)
             return [_poison(each, text) for each in items]
         case str():

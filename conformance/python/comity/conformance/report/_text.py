@@ -184,7 +184,7 @@ def _compact(value: Any) -> str:
         case dict():
             members = cast("dict[str, Any]", value)
             return "{" + ", ".join(f"{name}: {_compact(each)}" for name, each in members.items()) + "}"
-        case list():
+        case list() | tuple():
             items = cast("list[Any]", value)
             return "[" + ", ".join(map(_compact, items)) + "]"
         case str():
