@@ -88,7 +88,7 @@ def _sentence(row: Mapping[str, Any]) -> Markup:
 
 def _counted(cell: Mapping[str, Any]) -> str:
     if cell["violations"]:
-        return f"violated {cell['violations']:,} times, of {cell['fired']:,} times that its situation came up"
+        return f"violated {cell['violations']:,} times"
     return f"its situation came up {cell['fired']:,} times; {cell['needed']:,} are needed"
 
 
