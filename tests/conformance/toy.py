@@ -40,10 +40,11 @@ MISSING: Any = object()
 
 
 def kind(v: Any) -> int:
-    for n, t in enumerate((bool, (int, float), str, list)):
-        if isinstance(v, t):
-            return n
-    return 4
+    if isinstance(v, bool):
+        return 0
+    if isinstance(v, (int, float)):
+        return 1
+    return 2 if isinstance(v, str) else 3 if isinstance(v, list) else 4
 
 
 def at(entry: J, path: str) -> Any:
@@ -558,8 +559,8 @@ def main(args: list[str]) -> None:
         answer = serve(line)
         if ways.get("garbage") == count:
             answer = b"Traceback (most recent call last):"
-        if ways.get("order") == count:
-            answer = answer.replace(b'"n": ', b'"n": 9', 1)
+        if ways.get("order") == count and answer:
+            answer = json.dumps({**json.loads(answer), "n": json.loads(answer)["n"] + 1}).encode()
         out.write(answer + b"\n" + (answer + b"\n" if ways.get("flood") == count else b""))
         out.flush()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 __all__ = ["MUTANTS", "Mutant", "Patch", "applied", "mutant"]
@@ -51,7 +52,7 @@ class Patch:
                 changes = {**more, "guard": self._counted(guard)} if guard is not None else more
                 new = tuple(replace(edge, **changes) if edge.id == name else edge for edge in edges)
                 machine.table[key] = new
-                self._undo.append(lambda key=key, edges=edges: machine.table.update({key: edges}))
+                self._undo.append(partial(machine.table.update, {key: edges}))
                 if guard is None:
                     self.hits += 1
 

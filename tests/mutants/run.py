@@ -23,9 +23,8 @@ from comity.conformance.judge import Judgement
 from comity.conformance.law import Law, law
 from comity.conformance.shrink import shrink
 from comity.conformance.simulate import Simulation
-from tests.mutants._patch import MUTANTS, Mutant, applied
-
 from comity.registry import reference
+from tests.mutants._patch import MUTANTS, Mutant, applied
 
 __all__ = ["Result", "index", "load", "main", "trial"]
 
@@ -122,14 +121,22 @@ def main(arguments: list[str] | None = None) -> int:
     (HERE / "index.json").write_text(json.dumps(index(), indent=2) + "\n", encoding="utf-8")
     if options.index:
         return 0
-    chosen = [m for m in MUTANTS.values() if not options.only or m.row in options.only or m.name in options.only]
+    chosen = [
+        m for m in MUTANTS.values() if not options.only or m.row in options.only or m.name in options.only
+    ]
     start, results = time.monotonic(), []
     for subject in chosen:
         result = trial(subject)
         results.append(result)
-        print(f"{result.verdict:14} {subject.row:14} {subject.name:52} plans {result.plans:3}  operations {result.operations}")
+        print(
+            f"{result.verdict:14} {subject.row:14} {subject.name:52} plans {result.plans:3}  operations {result.operations}"
+        )
         sys.stdout.flush()
-    missing = [row.id for row in law("registry", "registry").rows.values() if row.level == "MUST" and row.id not in index()]
+    missing = [
+        row.id
+        for row in law("registry", "registry").rows.values()
+        if row.level == "MUST" and row.id not in index()
+    ]
     killed = [r for r in results if r.verdict == "killed"]
     sizes = [r.operations for r in killed if r.operations]
     print(f"{len(killed)} of {len(results)} killed in {time.monotonic() - start:.0f} s; "

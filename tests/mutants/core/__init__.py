@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from typing import Any
 
-from comity.sdk import codec, identity, inbox, outbox, security
-from comity.sdk.inbox import Accepted, Dropped, Inbox
-from comity.sdk.outbox import Outbox
-from comity.sdk.ports import Frame, Send
 from jiter import from_json
 
 from comity.registry import service
 from comity.registry._core.dedup import WINDOW, Dedup, Outcome
+from comity.sdk import codec, identity, inbox, outbox, security
+from comity.sdk.errors import RemoteProtocolError
+from comity.sdk.inbox import Accepted, Dropped, Inbox
+from comity.sdk.outbox import Outbox
+from comity.sdk.ports import Frame, Send
 from tests.mutants._patch import Patch, mutant
 
 
@@ -44,7 +46,9 @@ def _(p: Patch) -> None:
 def _refusals(p: Patch, code: str, instead: str | None, mark: str = "") -> None:
     """Refuse with another code, or not at all, where the right code is `code`."""
 
-    def change(original: Any, self: Any, found: str, attributes: Any, detail: str = "", pointer: Any = None) -> Any:
+    def change(
+        original: Any, self: Any, found: str, attributes: Any, detail: str = "", pointer: Any = None
+    ) -> Any:
         if found != code or not detail.startswith(mark):
             return original(self, found, attributes, detail, pointer)
         return Dropped("mutant") if instead is None else original(self, instead, attributes, detail, pointer)
@@ -61,7 +65,7 @@ def _(p: Patch) -> None:
 def _(p: Patch) -> None:
     def change(original: Any, attributes: Any) -> Any:
         if "xroute" in attributes:
-            raise inbox.RemoteProtocolError("attribute xroute is unknown", code="core.malformed")
+            raise RemoteProtocolError("attribute xroute is unknown", code="core.malformed")
         return original(attributes)
 
     p.around(inbox, "read_envelope", change)
@@ -74,7 +78,7 @@ def _(p: Patch) -> None:
     def change(original: Any, data: bytes) -> Any:
         try:
             return original(data)
-        except driver.RemoteProtocolError as error:
+        except RemoteProtocolError as error:
             raise ValueError("garbage") from error
 
     p.around(driver, "decode_structured", change)
@@ -123,7 +127,11 @@ def _twice(data: bytes) -> bool:
 @mutant("CORE-LEX-002", "reads-infinite-numbers")
 def _(p: Patch) -> None:
     def change(original: Any, data: bytes) -> Any:
-        return from_json(data, allow_inf_nan=True, catch_duplicate_keys=True) if b'"odd"' in data else original(data)
+        return (
+            from_json(data, allow_inf_nan=True, catch_duplicate_keys=True)
+            if b'"odd"' in data
+            else original(data)
+        )
 
     p.around(codec, "read", change)
     p.around(codec, "check_finite", lambda original, value: None)
@@ -144,11 +152,11 @@ def _(p: Patch) -> None:
     def change(original: Any, data: bytes) -> Any:
         try:
             return original(data)
-        except codec.RemoteProtocolError:
+        except RemoteProtocolError:
             try:
                 return json.JSONDecoder().raw_decode(data.decode())[0]
             except (ValueError, RecursionError) as error:
-                raise codec.RemoteProtocolError("mutant", code="core.malformed") from error
+                raise RemoteProtocolError("mutant", code="core.malformed") from error
 
     p.around(codec, "read", change)
 
@@ -264,7 +272,9 @@ def _(p: Patch) -> None:
 
 @mutant("CORE-CLK-003", "acts-after-the-expiry-time")
 def _(p: Patch) -> None:
-    p.around(Inbox, "_date", lambda original, self, accepted, t, _, now: original(self, accepted, t, None, now))
+    p.around(
+        Inbox, "_date", lambda original, self, accepted, t, _, now: original(self, accepted, t, None, now)
+    )
 
 
 @mutant("CORE-SIG-001", "sends-unsigned")
@@ -291,7 +301,7 @@ def _(p: Patch) -> None:
     def change(original: Any, frame: Frame) -> None:
         try:
             original(frame)
-        except security.RemoteProtocolError:
+        except RemoteProtocolError:
             bare = {key: value for key, value in frame.attributes.items() if key != "expirytime"}
             original(Frame(bare, frame.data))
 
@@ -303,8 +313,8 @@ def _(p: Patch) -> None:
     def change(original: Any, frame: Frame) -> None:
         key = frame.attributes.get("comitykey", "")
         body = security.pre_authentication(frame.attributes, frame.data)  # type: ignore[arg-type]
-        signature = security.urlsafe_b64decode(frame.attributes.get("comitysig", "") + "==")
-        if not security.verify(key, body, signature):
+        signature = urlsafe_b64decode(frame.attributes.get("comitysig", "") + "==")
+        if not identity.verify(key, body, signature):
             original(frame)
 
     p.around(inbox, "verify_frame", change)

@@ -32,12 +32,20 @@ def _(p: Patch) -> None:
 
 @mutant("DRV-LINE-003", "adds-a-remark")
 def _(p: Patch) -> None:
-    p.around(driver, "_done", lambda original, endpoint: (lambda k, d: (k, {**d, "remark": "ok"}))(*original(endpoint)))
+    p.around(
+        driver,
+        "_done",
+        lambda original, endpoint: (lambda k, d: (k, {**d, "remark": "ok"}))(*original(endpoint)),
+    )
 
 
 @mutant("DRV-TIME-001", "never-comes-to-rest")
 def _(p: Patch) -> None:
-    p.around(driver, "_done", lambda original, endpoint: (lambda k, d: (k, {**d, "idle_until": 0}))(*original(endpoint)))
+    p.around(
+        driver,
+        "_done",
+        lambda original, endpoint: (lambda k, d: (k, {**d, "idle_until": 0}))(*original(endpoint)),
+    )
 
 
 @mutant("DRV-DET-001", "throws-dice")

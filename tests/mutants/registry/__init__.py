@@ -5,11 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from comity.sdk._generated.registry_v1.machines import ENTRY
-from comity.sdk.inbox import Accepted, Inbox, Rejected
-from comity.sdk.machine import Effect, Instance
-from comity.sdk.model import MISSING
-
 from comity.registry import _reads, service
 from comity.registry._clock import JournalClock
 from comity.registry._core import order, query, registry, watch
@@ -18,8 +13,13 @@ from comity.registry._core.history import Change, History
 from comity.registry._core.lease import Leases
 from comity.registry._core.registry import Registry
 from comity.registry._core.state import State
+from comity.registry._core.values import getter, kind_of, same
 from comity.registry._core.watch import Watches
 from comity.registry.service import RegistryService
+from comity.sdk._generated.registry_v1.machines import ENTRY
+from comity.sdk.inbox import Accepted, Inbox, Rejected
+from comity.sdk.machine import Effect, Instance
+from comity.sdk.model import MISSING
 from tests.mutants._patch import Patch, mutant
 
 
@@ -294,7 +294,8 @@ def _(p: Patch) -> None:
         entry = state.registry.get(agent)
         hidden = entry is not None and "health" in entry and entry["health"] != "healthy"
         code = "registry.unknown_agent"
-        return refusal(code, revision=state.revision) if hidden else original(state, agent)
+        found: Outcome = refusal(code, revision=state.revision) if hidden else original(state, agent)
+        return found
 
     p.around(_reads, "_lookup", change)
 
@@ -333,7 +334,7 @@ def _(p: Patch) -> None:
 
 @mutant("REG-QRY-003", "calls-other-types-not-equal")
 def _(p: Patch) -> None:
-    p.item(query._OPERATORS, "ne", lambda value: lambda found: not query.same(found, value))
+    p.item(query._OPERATORS, "ne", lambda value: lambda found: not same(found, value))
 
 
 def _compared(p: Patch, op: str, instead: str) -> None:
@@ -364,18 +365,22 @@ def _(p: Patch) -> None:
 @mutant("REG-QRY-008", "looks-at-the-first-of-a-list")
 def _(p: Patch) -> None:
     _unfiled(p, "in")
-    p.item(query._OPERATORS, "in", lambda value: lambda found: any(query.same(found, v) for v in value[:1]))
+    p.item(query._OPERATORS, "in", lambda value: lambda found: any(same(found, v) for v in value[:1]))
 
 
 @mutant("REG-QRY-009", "takes-other-types-for-not-in")
 def _(p: Patch) -> None:
-    p.item(query._OPERATORS, "not_in", lambda value: lambda found: not any(query.same(found, v) for v in value))
+    p.item(query._OPERATORS, "not_in", lambda value: lambda found: not any(same(found, v) for v in value))
 
 
 @mutant("REG-QRY-010", "contains-only-in-lists")
 def _(p: Patch) -> None:
     original = query._OPERATORS["contains"]
-    p.item(query._OPERATORS, "contains", lambda value: lambda found: type(found) is list and original(value)(found))
+    p.item(
+        query._OPERATORS,
+        "contains",
+        lambda value: lambda found: type(found) is list and original(value)(found),
+    )
 
 
 @mutant("REG-QRY-011", "finds-a-prefix-anywhere")
@@ -394,7 +399,7 @@ def _(p: Patch) -> None:
 @mutant("REG-QRY-013", "takes-absence-for-difference")
 def _(p: Patch) -> None:
     def change(original: Any, criterion: Any) -> Any:
-        holds, read = original(criterion), query.getter(criterion["path"])
+        holds, read = original(criterion), getter(criterion["path"])
         loose = criterion["op"] in ("ne", "not_in")
         return (lambda entry: read(entry) is None or holds(entry)) if loose else holds
 
@@ -415,7 +420,7 @@ def _(p: Patch) -> None:
         original = query._OPERATORS[op]
 
         def build(value: Any, original: Any = original) -> Any:
-            return lambda found: query.kind_of(found) != query.kind_of(value) or original(value)(found)
+            return lambda found: kind_of(found) != kind_of(value) or original(value)(found)
 
         p.item(query._OPERATORS, op, build)
 
@@ -456,7 +461,8 @@ def _(p: Patch) -> None:
 def _(p: Patch) -> None:
     def change(original: Any, state: Any, where: Any, keys: Any, limit: int, cursor: Any) -> Outcome:
         down = [{"path": "agent", "descending": True}]
-        return original(state, where, down if where is None and not keys else keys, limit, cursor)
+        found: Outcome = original(state, where, down if where is None and not keys else keys, limit, cursor)
+        return found
 
     p.around(_reads, "_page", change)
 

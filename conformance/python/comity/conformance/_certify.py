@@ -60,14 +60,15 @@ class Report:
 
 def certify(
     target: str | DriverFactory, *, family: str = "registry", role: str = "registry", profile: str = "core",
-    plans: int = 800, seed: int = 0, live: Sequence[LiveTarget] = (), timeout: float = 10.0,
+    plans: int = 800, seed: int = 0, live: Sequence[LiveTarget] = (), shrinking: bool = True, timeout: float = 10.0,
     on_progress: OnProgress | None = None,
 ) -> Report:  # fmt: skip
     """Run `plans` plans against `target` and report a verdict for every row.
 
     `target` is `stdio:COMMAND`, `python:MODULE:FACTORY` or a driver factory; with `live` targets such plans also
     go to the services that run there. `timeout` bounds each answer of a process, in
-    seconds. `on_progress(done, total, rows_fired, rows)` is called after each plan.
+    seconds. Failures are shrunk unless `shrinking` is off.
+    `on_progress(done, total, rows_fired, rows)` is called after each plan.
     Raises `UsageError`, `AdapterError`, `NobodyThere` (exit 3) or `SelfCheckError` (exit 4).
     """
     if profile not in PROFILES:
@@ -80,7 +81,7 @@ def certify(
         simulation.greet()
         campaign = Campaign(simulation, rules, seed, plans, on_progress)
         tallies = [campaign.run()]
-        failures = _shrunk(campaign)
+        failures = _shrunk(campaign) if shrinking else _unshrunk(tallies[0])
     finally:
         simulation.close()
     tallies += [run_live(place, rules, seed=seed, on_progress=on_progress) for place in live]
@@ -220,7 +221,7 @@ def _requirement(
     own = [n for n, e in enumerate(examples) if e["requirement"] == row.id]
     also = [n for n, e in enumerate(examples) if row.id in e["also"]]
     failed = any(cell["verdict"] == "fail" for cell in cells.values())
-    index = (own or also or [None])[0] if failed else None
+    index = next(iter(own or also), None) if failed else None
     return {"id": row.id, "level": row.level, "role": row.role, "profile": row.profile, "text": row.text,
             "why": row.why, "observe": row.observe, "cells": cells, "counterexample": index}  # fmt: skip
 

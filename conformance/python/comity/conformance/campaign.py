@@ -25,6 +25,7 @@ __all__ = ["Campaign", "Failure", "Tally"]
 
 NEEDED = 3
 PATIENCE = 40
+FRAGILE = 50  # a subject that breaks off in more than one of so many plans earns nothing
 DRIVER_ROWS = ("DRV-LINE-001", "DRV-LINE-003", "DRV-TIME-001")
 OnProgress = Callable[[int, int, int, int], None]
 
@@ -113,6 +114,11 @@ class Campaign:
             if self._lost >= 25:
                 self.tally.notes.append("stopped early: the subject broke off 25 times")
                 break
+        if self._lost * FRAGILE > self.tally.plans:
+            self.tally.notes.append(
+                f"nothing is earned: the subject broke off {self._lost} times in {self.tally.plans} plans"
+            )
+            self.tally.fired.clear()
         self.tally.seconds = time.monotonic() - start
         return self.tally
 

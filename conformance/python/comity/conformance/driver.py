@@ -119,7 +119,8 @@ class StdioDriver:
         return line
 
     def _readable(self, process: subprocess.Popen[bytes], timeout: float) -> bool:
-        return bool(select.select([process.stdout], [], [], max(0.0, timeout))[0])
+        assert process.stdout is not None
+        return bool(select.select([process.stdout.fileno()], [], [], max(0.0, timeout))[0])
 
     def _fill(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.stdout is not None
@@ -178,7 +179,7 @@ class Conversation:
         if not isinstance(found, dict) or not {"n", "type", "data"} <= found.keys():
             raise self._lost("garbage", f"no object with n, type and data: {answer[:200]!r}")
         if found["n"] != self._n or isinstance(found["n"], bool):
-            raise self._lost("order", f"line {self._n} was answered as n={found['n']!r}")
+            raise self._lost("order", f"a line was answered under another n: {_offset(found['n'], self._n)}")
         kind, data = found["type"], found["data"]
         if kind not in ("Done", "Welcome", "Unsupported", "Failed"):
             raise self._lost("schema", f"no answer is called {kind!r}")
@@ -190,8 +191,17 @@ class Conversation:
         self._driver.kill()
         return SubjectLost(kind, quote)
 
+    def recount(self) -> None:
+        """Number lines from 1 again, so that a run does not depend on those before it."""
+        self._n = 0
+
     def kill(self) -> None:
         self._driver.kill()
+
+
+def _offset(n: object, wanted: int) -> str:
+    """How far an answer's number is off; nothing that differs between one run of a plan and another."""
+    return f"{n - wanted:+d}" if type(n) is int else repr(n)
 
 
 def resolve(target: str, *, timeout: float = 10.0) -> DriverFactory:

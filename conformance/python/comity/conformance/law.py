@@ -45,8 +45,8 @@ class Row:
 def _row(family: str, raw: Any) -> Row:
     trigger = raw["trigger"] or {"on": "", "where": None}
     where = trigger["where"]["ast"] if trigger["where"] else None
-    plain = (raw[key] for key in ("level", "role", "profile", "text", "why", "observe"))
-    return Row(raw["id"], family, *plain, on=trigger["on"], where=where)
+    plain = [raw[key] for key in ("level", "role", "profile", "text", "why", "observe")]
+    return Row(raw["id"], family, *plain, trigger["on"], where)
 
 
 class Law:

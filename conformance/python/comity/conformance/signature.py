@@ -20,7 +20,21 @@ from .wire import agent_id, public_key
 
 __all__ = ["COVERED", "KeyPair", "sign", "verify", "weak_signature"]
 
-COVERED: Final = ["causationid", "comityaddress", "comityversion", "correlationid", "datacontenttype", "expirytime", "id", "sequence", "source", "specversion", "subject", "time", "type"]
+COVERED: Final = [
+    "causationid",
+    "comityaddress",
+    "comityversion",
+    "correlationid",
+    "datacontenttype",
+    "expirytime",
+    "id",
+    "sequence",
+    "source",
+    "specversion",
+    "subject",
+    "time",
+    "type",
+]
 _TYPE: Final = b"application/vnd.comity.event.v1"
 _P: Final = 2**255 - 19
 _ORDER: Final = 2**252 + 27742317777372353535851937790883648493

@@ -92,6 +92,7 @@ class Simulation:
         before = self._talk.lines
         if not self._greeted:
             self.greet()
+        self._talk.recount()
         journal = World(plan, self._talk, self.law).run()
         if journal[-1]["what"] == "broken":
             self._talk.kill()

@@ -222,11 +222,12 @@ class LiveWorld:
         names = {(op["client"] % len(self._clients), op["data"]["watch"]) for op in self.plan.operations
                  if op.get("message") == "Watch"}  # fmt: skip
         for n, (client, name) in enumerate(sorted(names)):
-            await self._send({"id": f"tidy{n}", "client": client, "message": "Unwatch", "data": {"watch": name}})
+            await self._send(
+                {"id": f"tidy{n}", "client": client, "message": "Unwatch", "data": {"watch": name}}
+            )
         for n, client in enumerate(self._clients):
             if client.epochs:
                 data = {"agent": client.key.agent, "epoch": client.epochs[-1]}
                 op = {"id": f"leave{n}", "client": n, "message": "Deregister", "data": data, "wait": False}
                 await self._send(op)
         del self.journal[kept:]
-

@@ -340,4 +340,3 @@ class World:
 
     def _waiting(self) -> bool:
         return any(op not in self._answered and self._wants(op) for op in self._sent)
-

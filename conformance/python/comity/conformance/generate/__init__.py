@@ -12,6 +12,10 @@ from ..plan import Plan
 from ._scenarios import AIMS, SIGNED_AIMS, SIM_ONLY, walk
 from ._script import Script
 
+FAULTY = 0.15
+# rows whose scenarios count on what was answered when
+_EXACT = frozenset(["CORE-DLV-002", "CORE-DLV-003", "CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003"])
+
 __all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY", "generate"]
 
 
@@ -24,6 +28,7 @@ def generate(
     clients = rng.choice((2, 2, 3, 3, 4))
     script = Script(rng, nonce or f"c{seed}-{index}", clients, sim)
     scenario = rng.choice(AIMS.get(aim or "") or SIGNED_AIMS.get(aim or "") or (walk,))
+    script.faulty = rng.random() < FAULTY and aim not in _EXACT
     scenario(script)
     return Plan(
         seed=seed, index=index, aim=aim, nonce=script.nonce, clients=clients,

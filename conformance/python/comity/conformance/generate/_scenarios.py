@@ -516,7 +516,7 @@ def _ahead(s: Script) -> None:
     c = s.anyone()
     s.register(c)
     ms = s.rng.choice((501, 700, 1500, 500, 400))
-    s.operations and _target(s, {"ahead_ms": ms})
+    _target(s, {"ahead_ms": ms})
     s.operations[-1]["wait"] = False
     s.advance(s.rng.choice((10, 100, 300)))
     s.lookup(s.anyone(), c)
@@ -641,5 +641,14 @@ SIGNED_AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
 }
 # rows whose trigger needs the whole namespace, the journal, the clock or raw bytes in the suite's own hands
 SIM_ONLY: Final = frozenset(
-    ["REG-LST-001", "REG-LEASE-008", "REG-DUR-001", "REG-DUR-002", "REG-WCH-012", "REG-WCH-004", "REG-TMB-002", "CORE-ENV-006"]
+    [
+        "REG-LST-001",
+        "REG-LEASE-008",
+        "REG-DUR-001",
+        "REG-DUR-002",
+        "REG-WCH-012",
+        "REG-WCH-004",
+        "REG-TMB-002",
+        "CORE-ENV-006",
+    ]
 )

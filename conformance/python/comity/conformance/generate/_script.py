@@ -74,12 +74,14 @@ class Script:
     def metadata(self) -> dict[str, Any]:
         rng = self.rng
         found: dict[str, Any] = {"case": self.nonce}
-        for key in ("n", "s", "t"):
+        pools: dict[str, tuple[Any, ...]] = {
+            "n": (0, 1, 2, 3, 1.5),
+            "s": ("a", "ab", "abc", "b"),
+            "t": _SCALARS,
+        }
+        for key, pool in pools.items():
             if rng.random() < 0.6:
-                found[key] = {
-                    "n": rng.choice((0, 1, 2, 3, 1.5)),
-                    "s": rng.choice(("a", "ab", "abc", "b")),
-                }.get(key, self.scalar())
+                found[key] = rng.choice(pool)
         if rng.random() < 0.3:
             found["l"] = [rng.choice(_SCALARS) for _ in range(rng.randrange(3))]
         if rng.random() < 0.3:
@@ -170,7 +172,9 @@ class Script:
     def criterion(self, op: str | None = None) -> dict[str, Any]:
         """One criterion whose value comes from the pools that entries are made of."""
         rng = self.rng
-        op = op or rng.choice(["eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists"])
+        op = op or rng.choice(
+            ["eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists"]
+        )
         path = rng.choice(("zone", "health", "name", "lease_ms", "metadata.n", "metadata.s", "metadata.t",
                            "resources.gpu", "metadata.m.k", "capabilities", "metadata.l"))  # fmt: skip
         value: Any = self._value(path)

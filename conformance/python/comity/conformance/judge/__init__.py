@@ -53,7 +53,9 @@ def judge(plan: Plan, journal: list[dict[str, Any]], law: Law) -> Judgement:
 
 def _provoked(case: Case) -> list[str]:
     """The row about hostile input, where such input was the last thing that the subject got."""
-    last = max(((d.n, r) for r in case.requests.values() for d in r.deliveries), key=lambda p: p[0], default=None)
+    last = max(
+        ((d.n, r) for r in case.requests.values() for d in r.deliveries), key=lambda p: p[0], default=None
+    )
     if last is None or last[1].inspection.fate == "take":
         return []
     return [hostile_row(last[1])]

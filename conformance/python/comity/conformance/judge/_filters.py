@@ -89,7 +89,7 @@ def satisfies(entry: Entry, criterion: dict[str, Any]) -> bool:
 
 
 def _list(value: Any) -> list[Any]:
-    return value
+    return list(value)
 
 
 def criteria(where: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -347,7 +347,11 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
             found.setdefault(request.source, []).append((revision, 1, request))
     seen: set[tuple[str, int]] = set()
     own = {request.source for request in case.requests.values()}
-    left = {(w.source, w.answer.data.get("revision")) for w in writes if w.answer and w.answer.message == "Deregistered"}
+    left = {
+        (w.source, w.answer.data.get("revision"))
+        for w in writes
+        if w.answer and w.answer.message == "Deregistered"
+    }
     for emission in case.emissions:
         if emission.message != "Changes" or not isinstance(emission.data, dict) or emission.wrong:
             continue

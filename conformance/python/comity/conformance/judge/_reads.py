@@ -90,8 +90,8 @@ class _Reads:
             ]
             if crashed and request.sent_n > crashed[-1].up_n:
                 self.out.fire("REG-LEASE-008")
-        if request.deliveries[-1].t > grant.latest + self.case.slack:
-            prose = f"The lease and its grace ended at {grant.latest:g} ms; the entry was there at {request.deliveries[-1].t} ms."
+        if request.deliveries[0].t > grant.latest + self.case.slack:
+            prose = f"The lease and its grace ended at {grant.latest:g} ms; the entry was there at {request.deliveries[0].t} ms."
             self.out.blame(["REG-LEASE-003"], answer.n, "no entry", "the entry", prose)
 
     def _resolve(
@@ -411,7 +411,7 @@ def _mismatch(criterion: dict[str, Any], value: Any, wanted: Any) -> bool:
 
 
 def _items(value: Any) -> list[Any]:
-    return value
+    return list(value)
 
 
 def _bare(criterion: dict[str, Any]) -> bool:

@@ -57,6 +57,7 @@ class Stream:
     closed: Emission | None = None
     closing_n: int | None = None
     replaced_n: float = NEVER
+    start: int = 0
 
 
 class _Watches:
@@ -75,7 +76,7 @@ class _Watches:
         for request in ordered:
             answer = request.answers[0]
             current = streams[-1] if streams and streams[-1].closed is None else None
-            sent = [b for b in batches if b.n < answer.n and (not current or b.n > current.answer.n)]
+            sent = [b for b in batches if b.n < answer.n and (not current or b.n > current.start)]
             if request.message == "Unwatch":
                 self._unwatch(request, answer, current)
             elif current is not None and not self._is_new(current, answer, sent):
@@ -87,8 +88,8 @@ class _Watches:
                 if stream is not None:
                     streams.append(stream)
         for n, stream in enumerate(streams):
-            until = streams[n + 1].answer.n if n + 1 < len(streams) else NEVER
-            stream.batches = [b for b in batches if stream.answer.n < b.n < until]
+            until = streams[n + 1].start if n + 1 < len(streams) else NEVER
+            stream.batches = [b for b in batches if stream.start < b.n < until]
             self._judge(stream)
 
     def _batches(self, source: str, name: str) -> list[Emission]:
@@ -174,6 +175,9 @@ class _Watches:
             )
         stream = Stream(source, name, request.data.get("where"), after, request, answer)
         self._lease(stream, request, answer)
+        # what was ordered while the registry was down is applied, and told, before anybody asks for the answer again
+        unseen = self.case.crashed_between(request.deliveries[0].n, answer.n)
+        stream.start = request.deliveries[0].n if unseen else answer.n
         return stream
 
     def _resumable(self, request: Request, answer: Emission, after: int) -> bool:
@@ -345,12 +349,8 @@ class _Watches:
         told = {(c["agent"], c["revision"]) for _, c in later if c["kind"] == "delete"}
         for lives in self.history.lives.values():
             for life in lives:
-                gone = (
-                    (life.hi < NEVER
-                    and life.end == NEVER)
-                    or (life.end < NEVER
-                    and life.reason == "replaced"
-                    and life.hi < life.end)
+                gone = (life.hi < NEVER and life.end == NEVER) or (
+                    life.end < NEVER and life.reason == "replaced" and life.hi < life.end
                 )
                 if not gone or life.expired_n is None or life.epoch <= stream.answer.data["revision"]:
                     continue
