@@ -87,6 +87,7 @@ class Session:
         self._appends = asyncio.Semaphore(_APPENDS)
         self._runner: asyncio.Task[None] | None = None
         self._since_snapshot = self._covered = 0
+        self._appending = self._appended = self._applied = 0
         self.lost = 0
 
     async def start(self) -> None:
@@ -108,13 +109,16 @@ class Session:
             raise
 
     async def stop(self) -> None:
-        """Take in nothing more, carry out what is wanted, flush, end. Raises what ended the session before."""
+        """Take in nothing more, answer what was taken in, flush, end. Raises what ended the session before."""
         if self._runner is None:
             return
         self._stopping = True
         await self._end()
         self._raise_failure(self._runner)
-        await self._transport.flush()
+        try:
+            await self._transport.flush()
+        except TransportError as error:
+            self._lose("anybody", error)
 
     async def wait(self) -> None:
         """Return when the session has ended by `stop`; raise what ended it otherwise."""
@@ -144,10 +148,11 @@ class Session:
     ) -> None:
         try:
             await self.stop()
-        except ComityError:
+        except ComityError as failure:
             if error is None:
                 raise
-            _log.exception("the session had failed as well")  # the error inside the block is the one to raise
+            if failure is not error:  # the error inside the block is the one to raise
+                _log.error("the session had failed as well: %s", failure)
 
     # ------------------------------------------------------------------ inputs
 
@@ -157,12 +162,13 @@ class Session:
             return None
         if isinstance(endpoint, Replica) and (snapshot := await journal.load_snapshot()) is not None:
             endpoint.restore(snapshot)
-            self._covered = snapshot.position
+            self._covered = self._applied = snapshot.position
         end = await journal.end()
         entries = journal.follow(self._covered)
         if end > self._covered:
             async for entry in entries:
                 endpoint.entry(entry.position, entry.data, now())
+                self._applied = entry.position
                 if entry.position >= end:
                     break
         if isinstance(endpoint, Replica):
@@ -191,6 +197,7 @@ class Session:
         for _ in range(min(_TURN, len(self._entries))):
             position, data = self._entries.popleft()
             endpoint.entry(position, data, now)
+            self._applied = position
             self._since_snapshot += 1
         self._room.set()
         taken = [self._deliveries.popleft() for _ in range(min(_TURN, len(self._deliveries)))]
@@ -226,7 +233,7 @@ class Session:
             self._relax()
             if taken or effects or self._entries or self._deliveries:
                 await asyncio.sleep(0)  # a busy session leaves the loop to others between turns
-            elif self._stopping:
+            elif self._stopping and not self._appending and self._applied >= self._appended:
                 return
             else:
                 await self._idle()
@@ -256,6 +263,7 @@ class Session:
                 await (
                     self._appends.acquire()
                 )  # tasks start in order, so the journal sees the endpoint's order
+                self._appending += 1
                 group.create_task(self._append(data))
             case Persist(token, data):
                 if self._storage is None:
@@ -270,19 +278,22 @@ class Session:
         try:
             await self._transport.publish(send.address, send.frame)
         except TransportError as error:
-            self.lost += 1
-            _log.warning("not sent to %s: %s", send.address, error)
-            self._tell(
-                Notify("session.lost", {"address": send.address, "code": error.code, "reason": str(error)})
-            )
+            self._lose(send.address, error)
+
+    def _lose(self, address: str, error: TransportError) -> None:
+        self.lost += 1
+        _log.warning("not sent to %s: %s", address, error)
+        self._tell(Notify("session.lost", {"address": address, "code": error.code, "reason": str(error)}))
 
     async def _append(self, data: bytes) -> None:
         try:
             if self._journal is None:
                 raise LocalProtocolError("the endpoint appends and this session has no journal")
-            await self._journal.append(data)
+            self._appended = max(self._appended, await self._journal.append(data))
         finally:
+            self._appending -= 1
             self._appends.release()
+            self._signal.set()
 
     async def _keep_snapshot(self) -> None:
         endpoint, journal = self._endpoint, self._journal
