@@ -19,8 +19,7 @@ TOY = [sys.executable, str(Path(__file__).with_name("toy.py"))]
 
 
 def driven(*arguments: str, timeout: float = 0.5) -> Simulation:
-    subject = Simulation(lambda: StdioDriver([*TOY, *arguments], timeout), law("registry", "registry"), 0)
-    return subject
+    return Simulation(lambda: StdioDriver([*TOY, *arguments], timeout), law("registry", "registry"), 0)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,8 @@ def test_misbehaviour_costs_one_case_is_quoted_and_the_next_life_goes_on(way: st
         subject.greet()
         lost = subject.run(generate(1, 1, "REG-UPD-001"))
         assert [violation.rows[-1] for violation in lost.judgement.violations] == [row]
-        assert lost.judgement.lost is not None and lost.judgement.fired == {}
+        assert lost.judgement.lost is not None
+        assert lost.judgement.fired == {}
         assert lost.judgement.violations[0].seen
         next_life = subject.run(generate(1, 1, "REG-UPD-001"))
         assert next_life.judgement.lost == lost.judgement.lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,20 +93,29 @@ def test_a_failure_replays_byte_for_byte_and_is_gone_once_mended(tmp_path: Path)
     paths = report.write_failures(tmp_path)
     path = next(p for p in paths if "REG-REG-003" in p.name)
     again = replay(path, target=lambda: CallDriver(toy.factory("merges")))
-    assert again["reproduced"] and again["identical"] and again["difference"] is None
+    assert again["reproduced"]
+    assert again["identical"]
+    assert again["difference"] is None
     mended = replay(path, target=lambda: CallDriver(toy.toy))
-    assert not mended["reproduced"] and not mended["identical"] and mended["difference"]["n"] > 0
+    assert not mended["reproduced"]
+    assert not mended["identical"]
+    assert mended["difference"]["n"] > 0
+
+
+def _into(seen: list[tuple[int, int, int, int]]) -> Callable[[int, int, int, int], None]:
+    return lambda done, total, fired, rows: seen.append((done, total, fired, rows))
 
 
 def test_a_right_registry_is_conformant_and_the_report_keeps_its_schema() -> None:
     seen: list[tuple[int, int, int, int]] = []
-    report = certify(lambda: CallDriver(toy.toy), plans=420, on_progress=lambda *a: seen.append(a))
+    report = certify(lambda: CallDriver(toy.toy), plans=420, on_progress=_into(seen))
     open_rows = [
         r["id"] for r in report.data["requirements"] if r["cells"]["sim"]["verdict"] not in ("pass", "n/a")
     ]
     assert open_rows == []
     assert (report.exit, report.data["verdict"]) == (0, "conformant")
-    assert seen[-1][0] == 420 and len(report.journals) == 420
+    assert seen[-1][0] == 420
+    assert len(report.journals) == 420
     json_.validate(report.data)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import Any
 
 import pytest
@@ -13,7 +12,17 @@ from comity.conformance.expression import evaluate, holds
 from comity.conformance.judge._filters import matches, place, satisfies, sort_key
 from comity.conformance.plan import identity
 from comity.conformance.signature import sign, verify, weak_signature
-from comity.conformance.wire import Lexical, agent_id, dump, millis, parse, public_key, stamp
+from comity.conformance.wire import (
+    Lexical,
+    agent_id,
+    dump,
+    items_of,
+    members_of,
+    millis,
+    parse,
+    public_key,
+    stamp,
+)
 from tests.conformance.toy import test as toy_matches
 
 _JSON: st.SearchStrategy[Any] = st.recursive(
@@ -77,8 +86,8 @@ _OPS = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "c
 @given(st.dictionaries(st.sampled_from(["n", "s"]), _JSON, max_size=2), _OPS, _JSON)
 def test_two_readings_of_the_operators_agree(metadata: dict[str, Any], op: str, value: Any) -> None:
     if op in ("in", "not_in"):
-        value = value if isinstance(value, list) else [value]
-    entry = {"agent": "a", "capabilities": [], "metadata": metadata}
+        value = items_of(value) or [value]
+    entry: dict[str, Any] = {"agent": "a", "capabilities": [], "metadata": metadata}
     criterion = {"path": "metadata.n", "op": op, "value": value}
     if not _nested_booleans(value) and not _nested_booleans(metadata):
         assert satisfies(entry, criterion) == toy_matches(entry, criterion, set())
@@ -86,7 +95,8 @@ def test_two_readings_of_the_operators_agree(metadata: dict[str, Any], op: str, 
 
 def _nested_booleans(value: Any) -> bool:
     """Where the toy, which compares as Python does, takes true for 1."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    members = members_of(value)
+    inner = items_of(value) or [] if members is None else members.values()
     return any(isinstance(v, (bool, list, dict)) for v in inner)
 
 
@@ -97,23 +107,22 @@ def test_a_filter_joins_all_and_any() -> None:
         {"path": "capabilities", "op": "contains", "value": "ml"},
     )
     wrong = {"path": "zone", "op": "eq", "value": "y"}
-    assert (
-        matches(entry, {"all": [zone, bare]})
-        and matches(entry, {"any": [wrong, bare]})
-        and matches(entry, {})
-    )
+    assert matches(entry, {"all": [zone, bare]})
+    assert matches(entry, {"any": [wrong, bare]})
+    assert matches(entry, {})
     assert not matches(entry, {"all": [zone], "any": [wrong]})
 
 
 @given(st.lists(_JSON, max_size=6), st.booleans())
 def test_missing_values_come_last_in_either_direction(values: list[Any], descending: bool) -> None:
     order = [{"path": "metadata.n", "descending": descending}]
-    entries = [{"agent": f"a{n}", "metadata": {"n": value}} for n, value in enumerate(values)]
+    by_agent = {f"a{n}": value for n, value in enumerate(values)}
+    entries: list[dict[str, Any]] = [{"agent": a, "metadata": {"n": v}} for a, v in by_agent.items()]
     entries.append({"agent": "a", "metadata": {}})
     key = sort_key(order)
     ranked = sorted(entries, key=lambda entry: key(place(entry, order)))
     assert ranked[-1]["agent"] == "a"
-    kinds = [cmp_to_key(lambda a, b: (a > b) - (a < b))(_rank(e["metadata"]["n"])) for e in ranked[:-1]]
+    kinds = [_rank(by_agent[entry["agent"]]) for entry in ranked[:-1]]
     assert kinds == sorted(kinds, reverse=descending)
 
 
@@ -137,11 +146,10 @@ def test_expressions_are_walked_as_the_compiler_writes_them() -> None:
         ["has", ["path", "event", "x"]],
         [">", ["path", "event", "x"], ["path", "held", "y"]],
     ]
-    assert (
-        holds(tree, {"x": 3}, {"y": 2})
-        and not holds(tree, {"x": 1}, {"y": 2})
-        and not holds(tree, {}, {"y": 2})
-    )
-    assert holds(["!", ["has", ["path", "event", "x"]]], {}, {}) and holds(None, {}, {})
+    assert holds(tree, {"x": 3}, {"y": 2})
+    assert not holds(tree, {"x": 1}, {"y": 2})
+    assert not holds(tree, {}, {"y": 2})
+    assert holds(["!", ["has", ["path", "event", "x"]]], {}, {})
+    assert holds(None, {}, {})
     with pytest.raises(ValueError, match="no rule"):
         evaluate(["xor", ["lit", 1]], {})

@@ -4,6 +4,8 @@ Responsible for being right where `defects` is empty, and wrong in exactly one n
 imports nothing of Comity and shares no code with the suite. Run as a program it serves stdin and stdout.
 """
 
+# pyright: basic
+# plays a stranger's code, which checks no types
 from __future__ import annotations
 
 import base64
@@ -152,7 +154,8 @@ class Toy:
     def line(self, line: bytes) -> bytes:
         m = json.loads(line)
         d, k = m["data"], m["type"]
-        answer, data = "Done", {}
+        answer = "Done"
+        data: J = {}
         if "now" in d:
             self.mono, self.wall = d["now"]["mono_ms"], d["now"]["wall_ms"]
         if k == "Hello":
@@ -242,7 +245,7 @@ class Toy:
                 raise Bad("core.invalid", "/" + k)
         for k, v in data.items():
             wrong = k not in known or not isinstance(v, TYPES[k]) or (isinstance(v, str) and v.endswith("\n"))
-            if wrong or (k == "lease_ms" and not 100 <= v <= 3600000):
+            if wrong or (k == "lease_ms" and not 100 <= int(v) <= 3600000):
                 raise Bad("core.invalid", "/" + k)
         if message in WRITES and data.get("agent", doc["source"]) != doc["source"]:
             raise Bad("core.forbidden")
@@ -347,7 +350,10 @@ class Toy:
             return self.watching(m, agent, d, after)
         old = self.live.get(agent)
         current = old["revision"] if old else 0
-        refuse = lambda code: ("Refused", {"code": "registry." + code, "revision": rev})  # noqa: E731
+
+        def refuse(code: str) -> tuple[str, J]:
+            return "Refused", {"code": "registry." + code, "revision": rev}
+
         if m != "Register":
             if old is None:
                 return refuse("unknown_agent")

@@ -4,6 +4,8 @@ Responsible for patching names and machine edges for the length of a block and f
 in their place. Not responsible for what a mutant changes.
 """
 
+# pyright: basic
+# what is patched is private and untyped here on purpose: a mutant reaches where no caller may
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

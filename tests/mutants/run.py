@@ -91,7 +91,7 @@ def _rows(subject: Mutant, rules: Law, plan: Any) -> set[str]:
     if subject.row.startswith("DRV"):
         simulation.probe(judgement)
         campaign = Campaign(simulation, rules, 7, 1, None)
-        campaign._one(0)
+        campaign.one(0)
         found = set(campaign.tally.violations)
     else:
         found = {row for violation in simulation.run(plan).judgement.violations for row in violation.rows}
@@ -124,7 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [
         m for m in MUTANTS.values() if not options.only or m.row in options.only or m.name in options.only
     ]
-    start, results = time.monotonic(), []
+    start = time.monotonic()
+    results: list[Result] = []
     for subject in chosen:
         result = trial(subject)
         results.append(result)

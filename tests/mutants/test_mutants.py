@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -24,12 +25,17 @@ def test_every_must_row_has_a_mutant_and_the_index_is_current() -> None:
 )
 def test_a_mutant_falls_by_its_own_row_with_a_small_counterexample(name: str) -> None:
     result = trial(MUTANTS[name])
-    assert result.verdict == "killed" and result.operations <= 5
+    assert result.verdict == "killed"
+    assert result.operations <= 5
 
 
 def test_a_mutant_that_changes_nothing_survives() -> None:
     harmless = Mutant("REG-UPD-001", "harmless", lambda patch: None)
     assert trial(harmless, plans=10).verdict == "survived"
+
+
+def _one_more(original: Callable[[object], int], self: object) -> int:
+    return original(self) + 1
 
 
 def test_a_mutant_leaves_the_reference_as_it_was() -> None:
@@ -38,8 +44,9 @@ def test_a_mutant_leaves_the_reference_as_it_was() -> None:
             return 1
 
     def put_on(patch: Patch) -> None:
-        patch.around(Owner, "value", lambda original, self: original(self) + 1)
+        patch.around(Owner, "value", _one_more)
 
     with applied(Mutant("REG-UPD-001", "one-more", put_on)) as patch:
-        assert Owner().value() == 2 and patch.hits == 1
+        assert Owner().value() == 2
+        assert patch.hits == 1
     assert Owner().value() == 1

@@ -23,6 +23,7 @@ from .law import Law, Row, law
 from .live import LiveTarget, run_live
 from .plan import Plan
 from .simulate import Simulation, encode
+from .wire import members_of
 
 __all__ = ["PROFILES", "Report", "certify", "certify_live", "replay"]
 
@@ -231,7 +232,8 @@ def _counterexample(n: int, failure: Failure) -> dict[str, Any]:
     return {
         "requirement": violation.rows[0], "also": violation.rows[1:], "mode": failure.mode, "plan": plan.to_json(),
         "operations": len(plan.operations), "faults": plan.faults, "prose": violation.prose,
-        "allowed": violation.allowed, "seen": violation.seen, "replay": f"{FAILURES}/{failure.mode}-{violation.rows[0]}.json",
+        "allowed": violation.allowed, "seen": violation.seen,
+        "replay": f"{FAILURES}/{failure.mode}-{violation.rows[0]}.json",
         "diagram": diagram(plan, failure.run.journal, violation),
     }  # fmt: skip
 
@@ -257,10 +259,10 @@ def replay(path: Path | str, *, target: str | DriverFactory | None = None) -> di
     for a file that is no failure, and where the specs are not those of the recording.
     """
     try:
-        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = members_of(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
-    if not isinstance(data, dict) or data.get("format") != FAILURE:
+    if data is None or data.get("format") != FAILURE:
         raise UsageError(f"{path} is no failure file of format {FAILURE}")
     rules = law(data["family"], data["role"])
     if data["mode"] != "sim" and target is None:

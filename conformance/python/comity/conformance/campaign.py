@@ -107,7 +107,7 @@ class Campaign:
         self.tally.fired.update(probe.fired)
         self.tally.count(probe)
         for index in range(self.plans):
-            self._one(index)
+            self.one(index)
             if self._lost == self.tally.plans == 5:
                 quote = self.tally.failures[next(iter(self.tally.failures))].violation.seen
                 raise AdapterError(f"no plan could be carried out: {quote}")
@@ -122,7 +122,8 @@ class Campaign:
         self.tally.seconds = time.monotonic() - start
         return self.tally
 
-    def _one(self, index: int) -> None:
+    def one(self, index: int) -> None:
+        """Run plan `index` and count it."""
         aim = self.aim(index)
         if aim is not None:
             self.tally.tried[aim] += 1

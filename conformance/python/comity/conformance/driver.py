@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from .errors import AdapterError, UsageError
 from .law import Law
-from .wire import Lexical, dump, parse
+from .wire import Lexical, dump, members_of, parse
 
 __all__ = ["CallDriver", "Driver", "DriverFactory", "StdioDriver", "SubjectLost", "resolve"]
 
@@ -173,10 +173,10 @@ class Conversation:
 
     def _check(self, answer: bytes) -> tuple[str, dict[str, Any]]:
         try:
-            found: Any = json.loads(answer) if len(answer) > 4096 else parse(answer)
+            found = members_of(json.loads(answer) if len(answer) > 4096 else parse(answer))
         except (Lexical, ValueError) as error:
             raise self._lost("garbage", f"{error} in {answer[:200]!r}") from error
-        if not isinstance(found, dict) or not {"n", "type", "data"} <= found.keys():
+        if found is None or not {"n", "type", "data"} <= found.keys():
             raise self._lost("garbage", f"no object with n, type and data: {answer[:200]!r}")
         if found["n"] != self._n or isinstance(found["n"], bool):
             raise self._lost("order", f"a line was answered under another n: {_offset(found['n'], self._n)}")

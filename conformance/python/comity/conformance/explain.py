@@ -10,7 +10,7 @@ from typing import Any
 
 from .judge import Violation
 from .plan import Plan
-from .wire import dump
+from .wire import dump, members_of
 
 __all__ = ["diagram"]
 
@@ -30,8 +30,8 @@ def _glimpse(frame: Any) -> tuple[str, str]:
 
 
 def _short(data: Any) -> str:
-    if isinstance(data, dict):
-        members: dict[str, Any] = data
+    members = members_of(data)
+    if members is not None:
         shown = {key: value for key, value in members.items() if key != "agent"}
         return dump(shown)[:200]
     return str(data)[:80]
@@ -54,11 +54,11 @@ class _Drawing:
 
     def add(self, n: int, t: int, source: str, to: str, label: str, detail: str, **more: Any) -> None:
         bad = n == self.violation.n
+        status = "bad" if bad else more.pop("status", "ok")
         event = {"n": n, "t_ms": t, "from": source, "to": to, "label": label, "detail": detail,
-                 "kind": more.pop("kind", "message"), "status": "bad" if bad else more.pop("status", "ok"), **more}  # fmt: skip
+                 "kind": more.pop("kind", "message"), **more, "status": status}  # fmt: skip
         if bad:
             event["step"] = self.violation.prose
-            event["status"] = "bad"
         self.events.append(event)
 
     def draw(self, upto: int) -> None:
@@ -140,10 +140,7 @@ def diagram(plan: Plan, journal: list[Record], violation: Violation) -> dict[str
     drawing = _Drawing(journal, violation)
     audit = next((n for n, r in enumerate(journal) if str(r.get("op", "")).startswith("audit")), len(journal))
     drawing.draw(len(journal) - 1 if violation.n >= audit else audit - 1)
-    if violation.n < audit:
-        shown = drawing.events
-    else:
-        shown = [e for e in drawing.events if e["n"] < audit or e["status"] == "bad"]
+    shown = [e for e in drawing.events if violation.n < audit or e["n"] < audit or e["status"] == "bad"]
     used = {e[side] for e in shown for side in ("from", "to")}
     lanes = [
         {"id": f"c{n}", "label": f"client {n}", "kind": "client"}

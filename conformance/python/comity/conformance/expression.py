@@ -23,7 +23,7 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.floordiv,
+    "/": lambda a, b: a // b,
 }
 
 
@@ -45,7 +45,7 @@ def evaluate(tree: list[Any], scope: Mapping[str, Any]) -> Any:
         case "path":
             return _path(scope, rest)
         case "has":
-            return _path(scope, rest[0][1:] if isinstance(rest[0], list) else rest) is not _ABSENT
+            return _path(scope, rest[0][1:] if rest and rest[0][0] == "path" else rest) is not _ABSENT
         case "&&" | "and":
             return all(evaluate(part, scope) for part in rest)
         case "||" | "or":

@@ -43,10 +43,20 @@ class Row:
 
 
 def _row(family: str, raw: Any) -> Row:
-    trigger = raw["trigger"] or {"on": "", "where": None}
+    trigger: dict[str, Any] = raw["trigger"] or {"on": "", "where": None}
     where = trigger["where"]["ast"] if trigger["where"] else None
-    plain = [raw[key] for key in ("level", "role", "profile", "text", "why", "observe")]
-    return Row(raw["id"], family, *plain, trigger["on"], where)
+    return Row(
+        id=raw["id"],
+        family=family,
+        level=raw["level"],
+        role=raw["role"],
+        profile=raw["profile"],
+        text=raw["text"],
+        why=raw["why"],
+        observe=raw["observe"],
+        on=trigger["on"],
+        where=where,
+    )
 
 
 class Law:

@@ -13,7 +13,7 @@ import json
 import math
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 __all__ = [
     "Lexical",
@@ -23,6 +23,8 @@ __all__ = [
     "data_of",
     "document",
     "dump",
+    "items_of",
+    "members_of",
     "millis",
     "namespace_of",
     "parse",
@@ -45,6 +47,16 @@ class Lexical(ValueError):
     def __init__(self, fact: str, detail: str) -> None:
         super().__init__(detail)
         self.fact = fact
+
+
+def members_of(value: object) -> dict[str, Any] | None:
+    """A JSON object with its type known; None for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def items_of(value: object) -> list[Any] | None:
+    """A JSON array with its type known; None for anything else."""
+    return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def dump(value: object) -> str:
@@ -104,13 +116,10 @@ def _deep(text: str) -> bool:
 def _surrogate(value: Any) -> bool:
     if isinstance(value, str):
         return any("\ud800" <= char <= "\udfff" for char in value)
-    if isinstance(value, dict):
-        items: dict[str, Any] = value
-        return any(_surrogate(key) or _surrogate(item) for key, item in items.items())
-    if isinstance(value, list):
-        elements: list[Any] = value
-        return any(_surrogate(item) for item in elements)
-    return False
+    members = members_of(value)
+    if members is not None:
+        return any(_surrogate(key) or _surrogate(item) for key, item in members.items())
+    return any(_surrogate(item) for item in items_of(value) or ())
 
 
 def parse(data: bytes) -> Any:
@@ -138,10 +147,10 @@ def parse(data: bytes) -> Any:
 def document(frame: bytes) -> dict[str, Any]:
     """Read a structured-mode document. Raises `NotAnEvent`."""
     try:
-        found: Any = parse(frame)
+        found = members_of(parse(frame))
     except Lexical as error:
         raise NotAnEvent(str(error)) from error
-    if not isinstance(found, dict) or "specversion" not in found:
+    if found is None or "specversion" not in found:
         raise NotAnEvent("not an object with specversion")
     return found
 

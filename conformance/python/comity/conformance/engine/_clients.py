@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..signature import KeyPair
+from ..wire import items_of, members_of
 
 __all__ = ["Client", "Known"]
 
@@ -53,18 +54,18 @@ class Known:
 
     def resolve(self, value: Any, sender: int) -> Any:
         """`value` with every reference replaced; one to what never came gives what a stranger might guess."""
-        if isinstance(value, dict):
-            found: dict[str, Any] = value
+        found = members_of(value)
+        if found is not None:
             if "$" in found:
                 return self._reference(found, sender)
             return {key: self.resolve(item, sender) for key, item in found.items()}
-        if isinstance(value, list):
-            items: list[Any] = value
+        items = items_of(value)
+        if items is not None:
             return [self.resolve(item, sender) for item in items]
         return value
 
     def _reference(self, ref: dict[str, Any], sender: int) -> Any:
-        client = self.clients[ref.get("client", sender) % len(self.clients)]
+        client = self.clients[int(ref.get("client", sender)) % len(self.clients)]
         match ref["$"]:
             case "agent":
                 return client.key.agent

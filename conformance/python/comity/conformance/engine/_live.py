@@ -118,7 +118,7 @@ class LiveWorld:
         return client.sequence
 
     async def _send(self, op: Operation) -> None:
-        n = op["client"] % len(self._clients)
+        n = int(op["client"]) % len(self._clients)
         client, bystander = self._clients[n], self._clients[(n + 1) % len(self._clients)]
         doc = build(
             op, self._known.resolve(op["data"], n), namespace=self._namespace, family=self.plan.family,

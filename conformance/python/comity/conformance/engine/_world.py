@@ -15,7 +15,7 @@ from typing import Any
 from ..driver import Conversation, SubjectLost
 from ..law import Law
 from ..plan import Operation, Plan, identity
-from ..wire import NotAnEvent, address, data_of, document, dump
+from ..wire import NotAnEvent, address, data_of, document, dump, members_of
 from ._audit import audit
 from ._clients import Client, Known
 from ._craft import SIGNED_HOSTILE, build
@@ -165,7 +165,7 @@ class World:
         return sequence, f"{self.plan.nonce}.{op['id']}"
 
     def _send(self, op: Operation) -> None:
-        n = op["client"] % len(self._clients)
+        n = int(op["client"]) % len(self._clients)
         client = self._clients[n]
         sequence, event_id = self._number(op, client)
         bystander = self._clients[(n + 1) % len(self._clients)]
@@ -282,8 +282,9 @@ class World:
         self._note("arrived", client=n, of=emitted)
         if op is not None and self._sent[op][0] == n:
             self._answered.add(op)
-        if isinstance(data, dict):
-            self._learn(n, op, str(doc.get("type")).rpartition(".")[2], data)
+        members = members_of(data)
+        if members is not None:
+            self._learn(n, op, str(doc.get("type")).rpartition(".")[2], members)
 
     def _learn(self, n: int, op: str | None, message: str, data: dict[str, Any]) -> None:
         if self._law.errors(message, data) is None if message in self._law.spec.messages else False:

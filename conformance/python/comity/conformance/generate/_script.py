@@ -162,7 +162,7 @@ class Script:
         return found
 
     def query(self, client: int, where: dict[str, Any], limit: int = 100, **extra: Any) -> str:
-        more = {name: extra.pop(name) for name in ("order_by", "cursor") if name in extra}
+        more: dict[str, Any] = {name: extra.pop(name) for name in ("order_by", "cursor") if name in extra}
         data = {"where": where, "limit": limit, "consistency": self.consistency(), **more}
         return self.send(client, "Query", data, **extra)
 

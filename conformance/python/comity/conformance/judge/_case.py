@@ -12,7 +12,7 @@ from typing import Any
 
 from ..law import Law
 from ..plan import Plan
-from ..wire import Lexical, NotAnEvent, data_of, document
+from ..wire import Lexical, NotAnEvent, data_of, document, members_of
 from ._receive import Inspection, inspect
 
 __all__ = ["Case", "Crash", "Delivery", "Emission", "Judgement", "Request", "Violation", "read"]
@@ -95,7 +95,7 @@ class Request:
 
     @property
     def data(self) -> dict[str, Any]:
-        return self.inspection.data if isinstance(self.inspection.data, dict) else {}
+        return members_of(self.inspection.data) or {}
 
     @property
     def source(self) -> str:
@@ -134,9 +134,13 @@ class Case:
     end_t: int = 0
     end_n: int = 0
 
+    def parameter(self, name: str) -> int:
+        """A parameter of the subject: the plan's, or the spec's default."""
+        return int(self.plan.parameters.get(name, 0) or self.law.parameters[name])
+
     @property
     def grace(self) -> int:
-        return int(self.plan.parameters.get("expiry_grace_ms", self.law.parameters["expiry_grace_ms"]))
+        return self.parameter("expiry_grace_ms")
 
     @property
     def slack(self) -> int:

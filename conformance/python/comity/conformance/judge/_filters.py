@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any, Final
 
+from ..wire import items_of
+
 __all__ = ["MISSING", "criteria", "kind_of", "matches", "place", "satisfies", "sort_key", "value_at"]
 
 MISSING: Final[Any] = object()
@@ -53,8 +55,8 @@ def _ordered(op: str, a: Any, b: Any) -> bool:
 
 
 def _contains(path: str, a: Any, b: Any) -> bool:
-    if isinstance(a, list):
-        items: list[Any] = a
+    items = items_of(a)
+    if items is not None:
         if path == "capabilities" and isinstance(b, str) and "@" not in b:
             return any(item == b or item.startswith(b + "@") for item in items)
         return any(_equal(item, b) for item in items)
@@ -75,9 +77,9 @@ def satisfies(entry: Entry, criterion: dict[str, Any]) -> bool:
         case "ne":
             return kind_of(value) == kind_of(wanted) and not _equal(value, wanted)
         case "in":
-            return isinstance(wanted, list) and any(_equal(value, item) for item in _list(wanted))
+            return any(_equal(value, item) for item in items_of(wanted) or ())
         case "not_in":
-            items = _list(wanted) if isinstance(wanted, list) else []
+            items = items_of(wanted) or []
             typed = any(kind_of(value) == kind_of(item) for item in items)
             return typed and not any(_equal(value, item) for item in items)
         case "contains":
@@ -86,10 +88,6 @@ def satisfies(entry: Entry, criterion: dict[str, Any]) -> bool:
             return isinstance(value, str) and isinstance(wanted, str) and value.startswith(wanted)
         case _:
             return _ordered(op, value, wanted)
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value)
 
 
 def criteria(where: dict[str, Any] | None) -> list[dict[str, Any]]:

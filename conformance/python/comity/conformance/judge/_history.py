@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..expression import holds
+from ..wire import members_of
 from ._case import Case, Emission, Judgement, Request
 
 __all__ = ["NEVER", "Change", "Grant", "History", "Incarnation", "fold"]
@@ -340,9 +341,10 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
     found: dict[str, list[tuple[int, int, Any]]] = {}
     for request in writes:
         answer = request.answer
-        if answer is None or not isinstance(answer.data, dict):
+        said = None if answer is None else members_of(answer.data)
+        if answer is None or said is None:
             continue
-        revision = answer.data.get("revision")
+        revision = said.get("revision")
         if isinstance(revision, int) and (answer.message != "Refused" or answer.code.startswith("registry.")):
             found.setdefault(request.source, []).append((revision, 1, request))
     seen: set[tuple[str, int]] = set()
@@ -353,10 +355,11 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
         if w.answer and w.answer.message == "Deregistered"
     }
     for emission in case.emissions:
-        if emission.message != "Changes" or not isinstance(emission.data, dict) or emission.wrong:
+        data = members_of(emission.data)
+        if emission.message != "Changes" or data is None or emission.wrong:
             continue
-        for change in emission.data.get("changes", []):
-            key = (change["agent"], change["revision"])
+        for change in data.get("changes", []):
+            key = (str(change["agent"]), int(change["revision"]))
             if change.get("reason") == "expired" and key not in seen | left and key[0] in own:
                 seen.add(key)
                 found.setdefault(key[0], []).append((key[1], 0, emission))

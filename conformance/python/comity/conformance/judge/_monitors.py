@@ -196,15 +196,17 @@ def _refused(case: Case, out: Judgement, request: Request, astray: bool) -> None
                   f"An event that is an instance of {fact} was not answered.")  # fmt: skip
     if fact == "invalid":
         out.fire("CORE-SCH-003")
-        if request.answers and not str(request.answers[0].data.get("pointer", "")).startswith("/"):
+        if request.answers:
             _pointer(request, out)
 
 
 def _pointer(request: Request, out: Judgement) -> None:
     pointer = request.answers[0].data.get("pointer")
-    if pointer != "" or pointer is None:
-        out.blame(["CORE-SCH-003"], request.answers[0].n, "a JSON pointer", str(pointer),
-                  "The refusal does not say where the data break their schema.")  # fmt: skip
+    if pointer is None:
+        out.blame(
+            ["CORE-SCH-003"], request.answers[0].n, "a JSON pointer", "none",
+            "The refusal does not say where the data break their schema.",
+        )  # fmt: skip
 
 
 def _excused(case: Case, request: Request) -> bool:
@@ -240,7 +242,7 @@ def _acted_on(case: Case, out: Judgement, request: Request, astray: bool) -> boo
             rows = [PRIMARY[request.message], "CORE-REP-003"]
             rows[:0] = _extras(case, request)
             out.blame(rows, last.n, " or ".join(case.law.spec.messages[request.message]["replies"]), "no answer",
-                      f"The {request.message} was delivered {len(request.deliveries)} times and never answered.")  # fmt: skip
+                      f"A {request.message} was delivered {len(request.deliveries)} times and not answered.")  # fmt: skip
         return False
     if request.answers[-1].n < last.n and case.law.is_write(request.message) and not _excused(case, request):
         out.blame(["CORE-DLV-001"], last.n, "the first outcome", "no answer",
@@ -383,9 +385,10 @@ def _sequences(case: Case, out: Judgement, writes: list[Request]) -> None:
         ]
         if settled and _within(request, peers, first):
             out.fire("CORE-DLV-003")
-        if bool(twins) != (answer.code == "core.sequence_reused") and (settled or not twins):
-            if not (settled and answer.code == "core.stale_request"):
-                _blame_reused(out, request, answer, bool(settled))
+        certain = bool(settled) or not twins
+        forgotten = settled and answer.code == "core.stale_request"
+        if certain and not forgotten and bool(twins) != (answer.code == "core.sequence_reused"):
+            _blame_reused(out, request, answer, bool(settled))
         high = max((w.sequence for w in peers if w.answer and w.answer.n < first and _acted(w)), default=0)
         reach = max((w.sequence for w in peers if w.deliveries[0].n < answer.n), default=0)
         if high >= request.sequence + WINDOW and not settled:
@@ -395,7 +398,7 @@ def _sequences(case: Case, out: Judgement, writes: list[Request]) -> None:
                           f"Sequence {request.sequence} lies {high - request.sequence} behind {high}.")  # fmt: skip
         elif answer.code == "core.stale_request" and reach < request.sequence + WINDOW:
             out.blame(["CORE-DLV-002", "CORE-DLV-001"], answer.n, "the request acted on", str(answer),
-                      f"Sequence {request.sequence} lies less than {WINDOW} behind {max(reach, request.sequence)}.")  # fmt: skip
+                      f"Sequence {request.sequence} lies less than {WINDOW} behind the highest, {reach}.")  # fmt: skip
 
 
 def _acted(request: Request) -> bool:

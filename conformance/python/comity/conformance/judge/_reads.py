@@ -6,9 +6,11 @@ responsible for writes or watches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..expression import holds
+from ..wire import items_of, members_of
 from ._case import Case, Emission, Judgement, Request
 from ._filters import MISSING, criteria, kind_of, matches, place, satisfies, sort_key, value_at
 from ._history import NEVER, History, Incarnation
@@ -91,7 +93,10 @@ class _Reads:
             if crashed and request.sent_n > crashed[-1].up_n:
                 self.out.fire("REG-LEASE-008")
         if request.deliveries[0].t > grant.latest + self.case.slack:
-            prose = f"The lease and its grace ended at {grant.latest:g} ms; the entry was there at {request.deliveries[0].t} ms."
+            asked = request.deliveries[0].t
+            prose = (
+                f"The lease and its grace ended at {grant.latest:g} ms; the entry was there at {asked} ms."
+            )
             self.out.blame(["REG-LEASE-003"], answer.n, "no entry", "the entry", prose)
 
     def _resolve(
@@ -124,8 +129,11 @@ class _Reads:
             if life.grants[0].n < crash.n < answer.n:
                 rows[:0] = ["REG-DUR-001", "REG-LEASE-008"]
                 break
-        rows += self._refused_rows(life.agent, lambda data, message: message == "Deregister")
-        prose = f"The entry of epoch {life.epoch} was registered, and its lease runs until {grant.earliest:g} ms at least; the answer at {answer.t} ms does not know it."
+        rows += self._refused_rows(life.agent, _is_deregister)
+        prose = (
+            f"The entry of epoch {life.epoch} was registered, and its lease runs until {grant.earliest:g} ms at least; "
+            f"the answer at {answer.t} ms does not know it."
+        )
         self.out.blame(rows, answer.n, "the entry", str(answer), prose)
 
     def _extra(self, life: Incarnation | None, answer: Emission, rows: list[str]) -> None:
@@ -142,7 +150,7 @@ class _Reads:
         prose = f"The answer has an entry that is not live at its revision: {why}."
         self.out.blame(rows, answer.n, "no entry", str(answer), prose)
 
-    def _refused_rows(self, agent: str, fits: Any) -> list[str]:
+    def _refused_rows(self, agent: str, fits: Callable[[dict[str, Any], str], bool]) -> list[str]:
         """Rows of refused writes that would explain what was seen."""
         found = [
             row for request, row in self.history.refused.get(agent, ()) if fits(request.data, request.message)
@@ -165,7 +173,7 @@ class _Reads:
             f"{n} {seen.get(n, 'absent')!r} instead of {wanted.get(n, 'absent')!r}" for n in names
         )
         self.out.blame([*found, *rows, "REG-REV-003"], answer.n, "the entry as written", text[:300],
-                       f"The entry differs from what the writes up to revision {revision:g} make: {text[:200]}.")  # fmt: skip
+                       f"The entry is not what the writes up to revision {revision:g} make: {text[:200]}.")  # fmt: skip
 
     def _cause(self, life: Incarnation, revision: float, names: list[str], seen: dict[str, Any]) -> list[str]:
         versions = [version for version in life.versions if version[0] <= revision]
@@ -212,7 +220,7 @@ class _Reads:
         data, said = request.data, answer.data
         query = request.message == "Query"
         revision, where = said["revision"], data.get("where") if query else None
-        order = data.get("order_by", []) if query else []
+        order: list[dict[str, Any]] = data.get("order_by", []) if query else []
         behind: list[Any] | None = None
         if "cursor" in data:
             behind = self._behind(request, answer)
@@ -282,7 +290,10 @@ class _Reads:
             rows = self._page_rows(
                 agents, [e["agent"] for e in live], due, where, answer, base, behind, limit
             )
-            prose = f"At revision {said['revision']} {len(live)} entries are due and the page has {len(agents)}: {_short(agents)} instead of {_short(due)}."
+            prose = (
+                f"At revision {said['revision']} {len(live)} entries are due and the page has {len(agents)}: "
+                f"{_short(agents)} instead of {_short(due)}."
+            )
             self.out.blame(rows, answer.n, f"entries {_short(due)}", f"entries {_short(agents)}", prose)
         elif ("cursor" in said) != (len(live) > limit):
             rows = ["REG-QRY-014"] if query else ["REG-LST-001", "REG-QRY-014"]
@@ -391,7 +402,7 @@ class _Reads:
             for criterion in criteria(where):
                 rows += [OP_ROW[criterion["op"]]] if criterion["path"] != "metadata.case" else []
             self.out.blame(rows, answer.n, f"count {due}", f"count {count}",
-                           f"{due} live entries match the filter at revision {revision}; the answer says {count}.")  # fmt: skip
+                           f"{due} live entries match at revision {revision}; the answer says {count}.")  # fmt: skip
 
 
 def _mismatch(criterion: dict[str, Any], value: Any, wanted: Any) -> bool:
@@ -399,9 +410,7 @@ def _mismatch(criterion: dict[str, Any], value: Any, wanted: Any) -> bool:
         case "exists":
             return False
         case "in" | "not_in":
-            return isinstance(wanted, list) and all(
-                kind_of(value) != kind_of(item) for item in _items(wanted)
-            )
+            return all(kind_of(value) != kind_of(item) for item in items_of(wanted) or [])
         case "contains":
             return not isinstance(value, (list, str)) or (
                 isinstance(value, str) and not isinstance(wanted, str)
@@ -410,13 +419,13 @@ def _mismatch(criterion: dict[str, Any], value: Any, wanted: Any) -> bool:
             return kind_of(value) != kind_of(wanted)
 
 
-def _items(value: Any) -> list[Any]:
-    return list(value)
-
-
 def _bare(criterion: dict[str, Any]) -> bool:
     value = criterion.get("value")
     return criterion["op"] == "contains" and criterion["path"] == "capabilities" and "@" not in str(value)
+
+
+def _is_deregister(data: dict[str, Any], message: str) -> bool:
+    return message == "Deregister"
 
 
 def _short(agents: list[str]) -> str:
@@ -433,10 +442,11 @@ def judge_reads(
         ((answer, request) for request in reads for answer in request.answers), key=lambda p: p[0].n
     )
     for answer, request in answers:
-        if not isinstance(answer.data, dict) or answer.wrong:
+        said = members_of(answer.data)
+        if said is None or answer.wrong:
             continue
         _revisions(judge, request, answer)
-        if answer.data.get("revision", known_last) >= history.tainted:
+        if said.get("revision", known_last) >= history.tainted:
             continue
         match request.message, answer.message:
             case "Lookup", _:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..law import Law
 from ..signature import verify
-from ..wire import Lexical, NotAnEvent, data_of, document, namespace_of
+from ..wire import Lexical, NotAnEvent, data_of, document, members_of, namespace_of
 
 __all__ = ["Inspection", "inspect"]
 
@@ -92,8 +92,8 @@ def _data(found: Inspection, law: Law, minor: int) -> Inspection:
     except Lexical as error:
         return _refuse(found, "core.malformed", error.fact)
     strange: set[str] = set()
-    if isinstance(data, dict):
-        members: dict[str, Any] = data
+    members = members_of(data)
+    if members is not None:
         strange = members.keys() - law.members(found.message)
         crit = set(str(found.doc.get("comitycrit", "")).split()) - law.members(found.message)
         if crit:
@@ -106,6 +106,10 @@ def _data(found: Inspection, law: Law, minor: int) -> Inspection:
     found.data = data
     if law.errors(found.message, data):
         return _refuse(found, "core.invalid", "invalid")
-    if law.is_write(found.message) and data.get("agent", found.doc["source"]) != found.doc["source"]:
+    if (
+        members is not None
+        and law.is_write(found.message)
+        and members.get("agent", found.doc["source"]) != found.doc["source"]
+    ):
         return _refuse(found, "core.forbidden", "foreign_write")
     return found

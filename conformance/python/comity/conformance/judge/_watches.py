@@ -95,9 +95,9 @@ class _Watches:
     def _batches(self, source: str, name: str) -> list[Emission]:
         found: dict[str, Emission] = {}
         for emission in self.case.emissions:
-            if emission.message == "Changes" and not emission.wrong and emission.data.get("watch") == name:
-                if emission.address.endswith("." + source):
-                    found.setdefault(str(emission.doc.get("id")), emission)
+            mine = emission.message == "Changes" and emission.address.endswith("." + source)
+            if mine and not emission.wrong and emission.data.get("watch") == name:
+                found.setdefault(str(emission.doc.get("id")), emission)
         return list(found.values())
 
     def _is_new(self, current: Stream, answer: Emission, sent: list[Emission]) -> bool:
@@ -182,7 +182,7 @@ class _Watches:
 
     def _resumable(self, request: Request, answer: Emission, after: int) -> bool:
         """Whether a resumption goes on; judges a refusal with `compacted`."""
-        history = int(self.case.plan.parameters.get("history", self.case.law.parameters["history"]))
+        history = self.case.parameter("history")
         revision = answer.data.get("revision", NEVER)
         behind = [c for c in self.history.changes if after < c.revision <= revision and c.n < answer.n]
         loose = sum(life.expired_n is not None or (life.last == NEVER and life.grants[-1].earliest <= answer.t)
@@ -194,7 +194,7 @@ class _Watches:
         if answer.code != "registry.compacted":
             return True
         if len(behind) + loose <= history:
-            prose = f"Only {len(behind)} changes lie behind {after} and the last {history} are kept, yet they are called compacted."
+            prose = f"Only {len(behind)} of the last {history} changes lie behind {after}, yet they are called compacted."
             self._wrong(["REG-TMB-002", "REG-WCH-003"], answer, "Watching", prose)
         return False
 
@@ -292,7 +292,7 @@ class _Watches:
                 self.out.fire("REG-WCH-003")
                 if change.after is None:
                     self.out.fire("REG-TMB-001")
-        history = int(self.case.plan.parameters.get("history", self.case.law.parameters["history"]))
+        history = self.case.parameter("history")
         rows = ["REG-WCH-003"] if len(due) <= history else ["REG-WCH-004", "REG-WCH-003"]
         if self.case.mode == "live":  # other agents of the namespace are not this plan's
             first = [change for change in first if change["agent"] in self.history.lives]
