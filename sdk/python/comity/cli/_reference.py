@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,7 @@ def as_process(url: str, namespace: str) -> Service:
     """`comity serve registry` as a process of its own, on a sqlite journal that goes with it."""
 
     @asynccontextmanager
-    async def serving() -> AsyncIterator[None]:
+    async def serving() -> AsyncGenerator[None]:
         with TemporaryDirectory(prefix="comity-") as home:
             process = await _spawn(url, namespace, Path(home) / "registry.db")
             try:

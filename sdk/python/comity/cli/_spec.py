@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from comity.cli._output import document, files_written, table
 from comity.sdk.errors import ConfigError
@@ -65,7 +65,7 @@ def coverage_command(write: Path | None, *, as_json: bool) -> int:
 
 
 def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(cast("list[str]", value)) if isinstance(value, list) else str(value)
 
 
 def _families(path: Path) -> list[Path]:
