@@ -150,6 +150,8 @@ def test_a_target_that_cannot_be_is_a_usage_error(target: str) -> None:
 def test_an_unknown_role_and_profile_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="no role"):
         certify(lambda: CallDriver(toy.toy), role="emperor", plans=1)
+    with pytest.raises(UsageError, match="no plans for role 'agent'"):
+        certify(lambda: CallDriver(toy.toy), role="agent", plans=1)
     with pytest.raises(UsageError, match="profile"):
         certify(lambda: CallDriver(toy.toy), profile="gold", plans=1)
 

@@ -12,9 +12,10 @@ import os
 import select
 import shlex
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from .errors import AdapterError, UsageError
 from .law import Law
@@ -83,11 +84,12 @@ class StdioDriver:
         self._command, self._timeout = command, timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
             process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints
             )
         except OSError as error:
             raise AdapterError(f"cannot start {shlex.join(self._command)}: {error.strerror}") from error
@@ -135,7 +137,15 @@ class StdioDriver:
             status = self._process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             return "closed its output"
-        return f"exited with status {status}"
+        return f"exited with status {status}{self._last_words()}"
+
+    def _last_words(self) -> str:
+        """The last line that the subject wrote to its standard error."""
+        end = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, end - 2000))
+        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return f"; it said: {said[-1][:200]}" if said else ""
 
     def _lost(self, kind: str, quote: bytes | str) -> SubjectLost:
         self.kill()
@@ -155,6 +165,7 @@ class StdioDriver:
 
     def close(self) -> None:
         self.kill()
+        self._complaints.close()
 
 
 class Conversation:

@@ -69,6 +69,10 @@ class Simulation:
             raise AdapterError(f"the subject answers Hello with {kind}: {dump(data)[:200]}")
         if self.law.role not in data["roles"]:
             raise AdapterError(f"the subject plays {', '.join(data['roles'])}, not {self.law.role}")
+        if data["storage"] != "host":
+            raise AdapterError(
+                "the subject keeps its own storage; the simulation needs storage 'host' for now"
+            )
         self.welcome, self._greeted = data, True
         return data
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 
 from ..plan import Plan
-from ._scenarios import AIMS, SIGNED_AIMS, SIM_ONLY, walk
+from ._aims import AIMS, SIGNED_AIMS, SIM_ONLY
 from ._script import Script
+from ._walk import walk
 
 FAULTY = 0.15
 # rows whose scenarios count on what was answered when

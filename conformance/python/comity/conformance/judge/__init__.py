@@ -64,16 +64,19 @@ def _provoked(case: Case) -> list[str]:
 def _self_check(case: Case) -> None:
     """A message of the suite's is wrong in the way its plan asks for, and in no other."""
     crafts = {op["id"]: op.get("craft", {}).get("kind") for op in case.plan.operations}
+    crafts |= {op["id"]: "unreadable" for op in case.plan.operations if op["op"] == "garbage"}
     for request in case.requests.values():
         wanted, found = crafts.get(request.op.partition(".")[0]), request.inspection
         foreign = "foreign_write" in found.facts
-        if wanted is None and found.fate == "refuse" and not foreign:
-            raise SelfCheckError(
-                f"{request.op} was meant to be good and deserves {found.code} ({found.facts})"
-            )
-        if wanted in ("altered",) and found.facts & {"forged", "foreign_namespace"}:
+        if foreign or wanted in found.facts:
             continue
-        if wanted and wanted not in found.facts and not foreign:
+        if wanted is None and found.fate != "take":
+            raise SelfCheckError(
+                f"{request.op} was meant to be good and is {found.facts} ({found.code or 'dropped'})"
+            )
+        if wanted == "altered" and "forged" in found.facts:
+            continue
+        if wanted is not None:
             raise SelfCheckError(f"{request.op} was meant to be {wanted} and is {found.facts or 'good'}")
 
 
