@@ -302,7 +302,10 @@ class Journal(Protocol):
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep `snapshot` as the latest. Entries up to its position may be truncated from then on."""
+        """Keep `snapshot` as the latest. Entries up to its position may be truncated from then on.
+
+        Raises `JournalError` with `local.snapshot_outdated` where a later one is kept: another replica was faster.
+        """
         ...
 
     async def load_snapshot(self) -> Snapshot | None: ...

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 
 from .clock import Clock, SystemClock
-from .errors import ComityError, LocalProtocolError, TransportError
+from .errors import ComityError, JournalError, LocalProtocolError, TransportError
 from .ports import (
     Append,
     Delivery,
@@ -39,6 +39,7 @@ __all__ = ["Listen", "Session"]
 _log = logging.getLogger("comity.session")
 _TURN: Final = 256  # inputs taken in before their effects are carried out
 _APPENDS: Final = 4096
+_OF_SNAPSHOT: Final = 4  # a snapshot once the log behind the last one has that part of its size
 
 
 class Listen(NamedTuple):
@@ -87,6 +88,7 @@ class Session:
         self._appends = asyncio.Semaphore(_APPENDS)
         self._runner: asyncio.Task[None] | None = None
         self._since_snapshot = self._covered = 0
+        self._log_size = self._snapshot_size = 0
         self._appending = self._appended = self._applied = 0
         self.lost = 0
 
@@ -163,6 +165,7 @@ class Session:
         if isinstance(endpoint, Replica) and (snapshot := await journal.load_snapshot()) is not None:
             endpoint.restore(snapshot)
             self._covered = self._applied = snapshot.position
+            self._snapshot_size = len(snapshot.data)
         end = await journal.end()
         entries = journal.follow(self._covered)
         if end > self._covered:
@@ -199,6 +202,7 @@ class Session:
             endpoint.entry(position, data, now)
             self._applied = position
             self._since_snapshot += 1
+            self._log_size += len(data)
         self._room.set()
         taken = [self._deliveries.popleft() for _ in range(min(_TURN, len(self._deliveries)))]
         for delivery in taken:
@@ -299,13 +303,20 @@ class Session:
         endpoint, journal = self._endpoint, self._journal
         if (
             self._since_snapshot < self._snapshot_every
+            or self._log_size < self._snapshot_size // _OF_SNAPSHOT
             or journal is None
             or not isinstance(endpoint, Replica)
         ):
             return
-        self._since_snapshot = 0
         snapshot = endpoint.snapshot()
-        await journal.save_snapshot(snapshot)
+        self._since_snapshot = self._log_size = 0
+        self._snapshot_size = len(snapshot.data)
+        try:
+            await journal.save_snapshot(snapshot)
+        except JournalError as error:
+            if error.code != "local.snapshot_outdated":  # another replica was faster
+                raise
+            return
         await journal.truncate(self._covered)  # one snapshot behind, for replicas that lag
         self._covered = snapshot.position
 

@@ -87,7 +87,8 @@ def check_snapshot(snapshot: Snapshot, latest: Snapshot | None, end: int) -> Non
         raise JournalError(f"a snapshot at {snapshot.position} cannot be: the journal ends at {end}")
     if latest is not None and snapshot.position < latest.position:
         raise JournalError(
-            f"a snapshot at {snapshot.position} is older than the kept one at {latest.position}"
+            f"a snapshot at {snapshot.position} is older than the kept one at {latest.position}",
+            code="local.snapshot_outdated",
         )
 
 
