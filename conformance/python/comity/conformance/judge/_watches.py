@@ -189,14 +189,19 @@ class _Watches:
                     for lives in self.history.lives.values() for life in lives)  # fmt: skip
         if len(behind) > history:
             self.out.fire("REG-WCH-004")
-        elif len(behind) + loose <= history:
+        elif len(behind) + loose <= history and not self._former(after):
             self.out.fire("REG-TMB-002")
         if answer.code != "registry.compacted":
             return True
-        if len(behind) + loose <= history:
+        if len(behind) + loose <= history and not self._former(after):
             prose = f"Only {len(behind)} of the last {history} changes lie behind {after}, yet they are called compacted."
             self._wrong(["REG-TMB-002", "REG-WCH-003"], answer, "Watching", prose)
         return False
+
+    def _former(self, after: int) -> bool:
+        """Whether a revision lies before the journal's incarnation, of whose changes nothing need be known."""
+        incarnation = self.case.plan.incarnation
+        return after < incarnation * 2**40 and (incarnation > 1 or self.case.mode == "live")
 
     # ----------------------------------------------------------------- one life
 
