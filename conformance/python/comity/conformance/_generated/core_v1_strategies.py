@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity core.
 
-Generated from core 1.0, source sha256:67ac086dfa262959a3255c1d2a9dfddd02174cb4e21d58ca986254af8db0488c.
+Generated from core 1.0, source sha256:2d79827d7bb425e40be5bb1b89d7c3765f1dc239a6cf966a568fcbe2260ca780.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:716ab910b365bd9f6b857ca3c3382741546254934b4ef991480e17c676687bb5.
+Generated from driver 1.0, source sha256:a6d9cdfa04bc676ed8b7021698378964976e7bb96e4a755c8e98b1cfdc038e8c.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:67f86eca7effce683692c0bb7c820264bac3ecc607cc43085abb19bf33dc5eb6.
+Generated from registry 1.0, source sha256:defd4b982848937daf1dcb2595f4f3192dfa31c9fadd2d29d9e02cb291d4eaa8.
 Every edit is lost: change the spec and run `make gen`.
 """
 
