@@ -34,6 +34,7 @@ _MAX_KEYS = 64
 _MAX_ITEMS = 256
 _MAX_TEXT = 4096
 _MAX_KEY = 64
+_Container: TypeAlias = "dict[Any, Any] | list[Any]"
 _KEY_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -95,46 +96,57 @@ class _BuiltIn:
 
 
 def _value(value: Any) -> Any:
-    _walk(value, _MAX_DEPTH)
-    return value
+    if isinstance(value, dict | list):
+        _container(cast("_Container", value), _MAX_DEPTH)
+    else:
+        _scalar(value, type(value))
+    return cast("Any", value)
 
 
 def _map(value: Any) -> Any:
     if type(value) is not dict:
         raise PydanticCustomError("map_type", "Input should be a map")
-    return _value(value)
+    _container(cast("_Container", value), _MAX_DEPTH)
+    return cast("Any", value)
 
 
-def _walk(value: Any, depth: int) -> None:
-    kind = cast("type[object]", type(value))
+def _container(value: _Container, depth: int) -> None:
+    """Check a map or list that may nest `depth` deep. One frame per level: this is on the path of every write."""
+    if not depth:
+        raise PydanticCustomError("value_depth", "Value should nest at most 8 deep")
+    items: Collection[Any]
+    if isinstance(value, dict):
+        _keys(value)
+        items = value.values()
+    elif len(value) > _MAX_ITEMS:
+        raise PydanticCustomError("value_size", "Map or list should have fewer members")
+    else:
+        items = value
+    for item in items:
+        kind: object = type(item)
+        if kind is dict or kind is list:
+            _container(item, depth - 1)
+        elif kind is not bool:
+            _scalar(item, kind)
+
+
+def _keys(value: dict[Any, Any]) -> None:
+    if len(value) > _MAX_KEYS:
+        raise PydanticCustomError("value_size", "Map or list should have fewer members")
+    for key in value:
+        if type(key) is not str or not 1 <= len(key) <= _MAX_KEY or not _KEY_CHARS.issuperset(key):
+            raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
+
+
+def _scalar(value: Any, kind: object) -> None:
     if kind is str:
         if len(value) > _MAX_TEXT:
             raise PydanticCustomError("value_length", "String should have at most 4096 characters")
     elif kind is int or kind is float:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise PydanticCustomError("value_range", "Number should be finite and within 2^53-1")
-    elif kind is dict:
-        _members(value, depth)
-    elif kind is list:
-        _items(value, depth, _MAX_ITEMS)
     elif kind is not bool:
         raise PydanticCustomError("value_type", "Input should be a JSON scalar, list or map, without null")
-
-
-def _members(value: dict[Any, Any], depth: int) -> None:
-    for key in value:
-        if type(key) is not str or not 1 <= len(key) <= _MAX_KEY or not _KEY_CHARS.issuperset(key):
-            raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
-    _items(value.values(), depth, _MAX_KEYS)
-
-
-def _items(items: Collection[Any], depth: int, limit: int) -> None:
-    if not depth:
-        raise PydanticCustomError("value_depth", "Value should nest at most 8 deep")
-    if len(items) > limit:
-        raise PydanticCustomError("value_size", "Map or list should have fewer members")
-    for item in items:
-        _walk(item, depth - 1)
 
 
 def _unique(items: list[Any]) -> list[Any]:

@@ -39,20 +39,21 @@ COVERED: Final = (
     "type",
 )
 """Covered attributes in bytewise order: what names, types and steers an event (CORE-SIG-004)."""
-_NAMED: Final = tuple((name, b"%d:%b" % (len(name), name.encode())) for name in COVERED)
+_NAMED: Final = tuple((name, f"{len(name)}:{name}") for name in COVERED)
 _HEAD: Final = b"DSSEv1 %d %b " % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode())
 
 
 def pre_authentication(attributes: Mapping[str, str], data: bytes) -> bytes:
     """The exact octets that a signature over an event with `attributes` and `data` signs."""
-    parts: list[bytes] = []
+    parts: list[str] = []
     for name, prefix in _NAMED:
         value = attributes.get(name)
         if value is not None:
-            octets = value.encode()
-            parts.append(b"%b%d:%b" % (prefix, len(octets), octets))
-    body = b"%b%d:%b" % (b"".join(parts), len(data), data)
-    return b"%b%d %b" % (_HEAD, len(body), body)
+            octets = len(value) if value.isascii() else len(value.encode())
+            parts.append(f"{prefix}{octets}:{value}")
+    parts.append(f"{len(data)}:")
+    head = "".join(parts).encode()
+    return b"%b%d %b%b" % (_HEAD, len(head) + len(data), head, data)
 
 
 def sign_frame(frame: Frame, identity: Identity) -> Frame:
