@@ -6,6 +6,7 @@ barrier, leases that fall due are told to the journal. Not responsible for what 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -18,7 +19,7 @@ from comity.sdk.outbox import Outbox
 from comity.sdk.ports import Append, Effect, Frame, Json, Now, Snapshot
 
 from ._clock import JournalClock
-from ._core.dedup import Outcome, refusal
+from ._core.dedup import WINDOW, Outcome, refusal
 from ._core.record import Command, Kind, Record, decode, encode
 from ._core.state import State
 from ._reads import answer
@@ -59,6 +60,7 @@ class RegistryService:
         self._serving = False
         self._number = 0
         self._pending: dict[int, Mapping[str, str]] = {}
+        self._in_flight: Counter[str] = Counter()
         self._waiting: list[Accepted] = []
         self._behind_barrier: list[Accepted] | None = None
         self._tick: int | None = None
@@ -165,22 +167,34 @@ class RegistryService:
         known = self.state.dedup.known(source, sequence, event)
         if known is not None:
             self._reply(attributes, known, now)
-        elif self._full():
+        elif self._full(source):
             self._reply(attributes, _refused("core.busy"), now)
         else:
             command = Command(source, sequence, event, type(message).__name__, None, expired)
             number = self._append("command", now, command, message.model_dump_json().encode())
             self._pending[number] = attributes
+            self._in_flight[source] += 1
 
     def _read_later(self, accepted: Accepted, now: Now) -> None:
-        if self._full():
+        source = accepted.attributes["source"]
+        if self._full(source):
             self._reply(accepted.attributes, _refused("core.busy"), now)
             return
         self._waiting.append(accepted)
+        self._in_flight[source] += 1
         self._raise_barrier(now)
 
-    def _full(self) -> bool:
-        return len(self._pending) + len(self._waiting) + len(self._behind_barrier or ()) >= self._max_pending
+    def _full(self, source: str) -> bool:
+        """Whether too much waits for the journal, of everybody or of `source`, whom 64 outcomes are kept for."""
+        waiting = len(self._pending) + len(self._waiting) + len(self._behind_barrier or ())
+        return waiting >= self._max_pending or self._in_flight[source] >= WINDOW
+
+    def _answer(self, request: Mapping[str, str], outcome: Outcome, now: Now) -> None:
+        source = request["source"]
+        self._in_flight[source] -= 1
+        if not self._in_flight[source]:
+            del self._in_flight[source]
+        self._reply(request, outcome, now)
 
     def _raise_barrier(self, now: Now) -> None:
         if self._waiting and self._behind_barrier is None:
@@ -191,12 +205,12 @@ class RegistryService:
         if outcome is not None:
             attributes = self._pending.pop(record.number, None)
             if attributes is not None:
-                self._reply(attributes, outcome, now)
+                self._answer(attributes, outcome, now)
         elif record.number == self._tick:
             self._tick = None
         elif record.kind == "barrier":
             for accepted in self._behind_barrier or ():  # REG-REV-004
-                self._reply(accepted.attributes, answer(self.state, accepted.message), now)
+                self._answer(accepted.attributes, answer(self.state, accepted.message), now)
             self._behind_barrier = None
             self._raise_barrier(now)
 

@@ -27,6 +27,7 @@ __all__ = [
     "SMALL",
     "JsonBytes",
     "SmallFrame",
+    "data_size",
     "decode_data",
     "decode_structured",
     "decode_value",
@@ -139,6 +140,13 @@ def head_size(attributes: Mapping[str, str]) -> int:
     """Octets of the names and values of `attributes`; with the data's it is an event's size, on every transport."""
     head = "".join(attributes) + "".join(attributes.values())
     return len(head) if head.isascii() else len(head.encode(errors="surrogatepass"))
+
+
+def data_size(frame: Frame) -> int:
+    """Octets of the data of `frame`, at most `SMALL` of a `SmallFrame`."""
+    if type(frame) is SmallFrame:
+        return SMALL
+    return len(frame.data) if isinstance(frame.data, bytes) else len(dump(frame.data))
 
 
 def json_pointer(location: Sequence[int | str], value: Any) -> str:

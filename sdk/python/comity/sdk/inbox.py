@@ -11,11 +11,10 @@ from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .codec import SMALL, SmallFrame, decode_data, decode_value, head_size
+from .codec import SMALL, SmallFrame, data_size, decode_data, decode_value, head_size
 from .envelope import answerable, read_envelope
 from .errors import RemoteProtocolError, SpecError
 from .family import Family
-from .lexical import dump
 from .model import MISSING, Message
 from .ports import Frame, Now
 from .security import verify_frame
@@ -25,6 +24,7 @@ __all__ = ["Accepted", "Dropped", "Held", "Inbox", "Outcome", "Profile", "Reject
 Profile: TypeAlias = Literal["open", "signed"]
 _AHEAD_US: Final = 500_000
 _HELD_IN_ALL: Final = 4096
+_HELD_OCTETS: Final = 16 << 20
 
 
 class Accepted(NamedTuple):
@@ -65,7 +65,7 @@ class Inbox:
     """Checks what arrives for one role of one family in one namespace.
 
     `accepts` are the short names of the messages that this role receives; `max_held` bounds, per source, the events
-    held because their stamp lies ahead. 4096 are held in all, whatever their sources; beyond, `core.busy`.
+    held because their stamp lies ahead. 4096 are held in all, and 16 MiB, whatever their sources; beyond, `core.busy`.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Inbox:
         self._held: list[tuple[int, int, Accepted]] = []
         self._per_source: Counter[str] = Counter()
         self._arrivals = 0
+        self._held_octets = 0
         self._now = Now(0.0, 0.0)
 
     def receive(self, frame: Frame, now: Now) -> Outcome:
@@ -130,6 +131,7 @@ class Inbox:
         while self._held and self._held[0][0] <= wall_us:
             accepted = heappop(self._held)[2]
             source = accepted.attributes["source"]
+            self._held_octets -= data_size(accepted.frame)
             self._per_source[source] -= 1
             if not self._per_source[source]:
                 del self._per_source[source]
@@ -146,8 +148,7 @@ class Inbox:
     def _over(self, frame: Frame) -> int:
         """The limit that `frame` is over, 0 where it is not."""
         limit = self._limits.get(frame.attributes.get("type", ""), self._limit)
-        data = frame.data if isinstance(frame.data, bytes) else dump(frame.data)
-        return limit if head_size(frame.attributes) + len(data) > limit else 0
+        return limit if head_size(frame.attributes) + data_size(frame) > limit else 0
 
     @staticmethod
     def _decode(frame: Frame, message: type[Message], newer: bool) -> Message:
@@ -170,10 +171,11 @@ class Inbox:
         source = accepted.attributes["source"]
         if self._per_source[source] >= self._max_held:  # CORE-CLK-002
             return self._refuse("core.clock_ahead", accepted.attributes)
-        if len(self._held) >= _HELD_IN_ALL:
+        if len(self._held) >= _HELD_IN_ALL or self._held_octets >= _HELD_OCTETS:
             return self._refuse("core.busy", accepted.attributes)
         self._per_source[source] += 1
         self._arrivals += 1
+        self._held_octets += data_size(accepted.frame)
         heappush(self._held, (until_us, self._arrivals, accepted))
         return Held(until_us)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 
 from .clock import Clock, SystemClock
 from .errors import ComityError, JournalError, LocalProtocolError, TransportError
+from .fairness import FairQueue
 from .ports import (
     Append,
     Delivery,
@@ -26,6 +27,7 @@ from .ports import (
     Journal,
     Json,
     Notify,
+    Now,
     Persist,
     Replica,
     Send,
@@ -37,7 +39,9 @@ from .ports import (
 __all__ = ["Listen", "Session"]
 
 _log = logging.getLogger("comity.session")
-_TURN: Final = 256  # inputs taken in before their effects are carried out
+_TURN: Final = 256  # inputs taken in before their effects are carried out, at most,
+_BREATHS: Final = 16
+_TURN_S: Final = 0.005  # and for how long, so that costly ones hold up nobody for long
 _APPENDS: Final = 4096
 _OF_SNAPSHOT: Final = 4  # a snapshot once the log behind the last one has that part of its size
 
@@ -77,9 +81,9 @@ class Session:
         self._storage = storage
         self._clock = clock or SystemClock()
         self._on_notify = on_notify
-        self._limit = queue
         self._snapshot_every = snapshot_every
-        self._deliveries: deque[Delivery] = deque()
+        self._limit = queue
+        self._deliveries = FairQueue(queue)
         self._entries: deque[Entry] = deque()
         self._subscriptions: list[Subscription] = []
         self._paused = self._stopping = False
@@ -187,30 +191,42 @@ class Session:
                 await self._room.wait()
 
     def _deliver(self, delivery: Delivery) -> None:
-        self._deliveries.append(delivery)
+        self._deliveries.put(delivery)
         self._signal.set()
-        if len(self._deliveries) >= self._limit and not self._paused:
+        if self._deliveries.full and not self._paused:
             self._paused = True
             for subscription in self._subscriptions:
                 subscription.pause()
 
     def _take_in(self) -> list[Delivery]:
         """Feed the endpoint what has come, ordered entries first; the deliveries are acknowledged afterwards."""
-        endpoint, now = self._endpoint, self._clock.now()
-        for _ in range(min(_TURN, len(self._entries))):
+        endpoint = self._endpoint
+        for now in self._turn(self._entries):
             position, data = self._entries.popleft()
             endpoint.entry(position, data, now)
             self._applied = position
             self._since_snapshot += 1
             self._log_size += len(data)
         self._room.set()
-        taken = [self._deliveries.popleft() for _ in range(min(_TURN, len(self._deliveries)))]
-        for delivery in taken:
-            endpoint.receive(delivery.frame, now)
+        taken: list[Delivery] = []
+        for now in self._turn(self._deliveries):
+            taken.append(self._deliveries.take())
+            endpoint.receive(taken[-1].frame, now)
+        now = self._clock.now()
         deadline = endpoint.next_deadline()
         if deadline is not None and deadline <= now.mono:
             endpoint.wake(now)
         return taken
+
+    def _turn(self, waiting: Sized) -> Iterator[Now]:
+        """The instants at which to take one more of what waits, until the turn is over."""
+        now = self._clock.now()
+        end = now.mono + _TURN_S
+        for _ in range(min(_TURN, len(waiting))):
+            yield now
+            now = self._clock.now()
+            if now.mono > end:
+                return
 
     # ----------------------------------------------------------------- running
 
@@ -236,11 +252,21 @@ class Session:
             await self._keep_snapshot()
             self._relax()
             if taken or effects or self._entries or self._deliveries:
-                await asyncio.sleep(0)  # a busy session leaves the loop to others between turns
+                await self._breathe()
             elif self._stopping and not self._appending and self._applied >= self._appended:
                 return
             else:
                 await self._idle()
+
+    async def _breathe(self) -> None:
+        """Leave the loop to others between turns, and longer to a transport that has more: what it has not read
+        cannot be taken in its turn."""
+        for _ in range(_BREATHS):
+            before = len(self._deliveries)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # one to read, one to deliver
+            if len(self._deliveries) == before:
+                return
 
     async def _idle(self) -> None:
         deadline = self._endpoint.next_deadline()
@@ -254,7 +280,7 @@ class Session:
             cancel()
 
     def _relax(self) -> None:
-        if self._paused and len(self._deliveries) <= self._limit // 2:
+        if self._paused and self._deliveries.relaxed:
             self._paused = False
             for subscription in self._subscriptions:
                 subscription.resume()
