@@ -8,16 +8,12 @@ with one model of the whole document, which knows nothing of lexical rules, addr
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
 
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from comity.sdk._generated.core_v1.messages import Attributes
 from comity.sdk._generated.registry_v1.messages import Register

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from comity.sdk._generated.registry_v1.machines import MEMBERSHIP
 from comity.sdk._generated.registry_v1.messages import Registered, Renewed
 from comity.sdk.identity import Identity

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from nacl.signing import VerifyKey
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from comity.sdk._generated.registry_v1.messages import Register
 from comity.sdk.family import load_family

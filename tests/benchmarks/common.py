@@ -1,6 +1,6 @@
 """What the benchmark scripts share: rows, interleaved timing and printing.
 
-Each `bench_*.py` is a script: `python tests/benchmarks/bench_x.py [--json]` prints its rows. `run.py` runs them all
+Each `bench_*.py` is a script: `python -m tests.benchmarks.bench_x [--json]` prints its rows. `run.py` runs them all
 and writes docs/benchmarks.md. Times are medians over interleaved rounds, so that a drifting machine drifts for both.
 """
 

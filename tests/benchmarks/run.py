@@ -29,9 +29,8 @@ def _cpu() -> str:
 
 def _measure(script: Path) -> list[dict[str, Any]]:
     print(f"{script.name} …", file=sys.stderr, flush=True)
-    done = subprocess.run(
-        [sys.executable, str(script), "--json"], capture_output=True, text=True, timeout=900
-    )
+    command = [sys.executable, "-m", f"tests.benchmarks.{script.stem}", "--json"]
+    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=900)
     if done.returncode:
         raise SystemExit(f"{script.name} failed with status {done.returncode}:\n{done.stderr}")
     rows: list[dict[str, Any]] = json.loads(done.stdout)

@@ -25,16 +25,16 @@ def kind(value: Any) -> str:
 def equal(one: Any, other: Any) -> bool:
     if kind(one) != kind(other):
         return False
-    if isinstance(one, list):
+    if kind(one) == "list":
         return len(one) == len(other) and all(equal(a, b) for a, b in zip(one, other, strict=True))
-    if isinstance(one, dict):
+    if kind(one) == "map":
         return set(one) == set(other) and all(equal(one[key], other[key]) for key in one)
     return bool(one == other)
 
 
 def at(entry: Any, path: str) -> Any:
     for key in path.split("."):
-        if not isinstance(entry, dict) or key not in entry:
+        if kind(entry) != "map" or key not in entry:
             return ABSENT
         entry = entry[key]
     return entry
@@ -66,9 +66,9 @@ def judge(path: str, op: str, found: Any, value: Any) -> bool:
         case "lte":
             return comparable and found <= value
         case "in":
-            return isinstance(value, list) and any(equal(found, item) for item in value)
+            return kind(value) == "list" and any(equal(found, item) for item in value)
         case "not_in":
-            kinds = [kind(item) for item in value] if isinstance(value, list) else []
+            kinds = [kind(item) for item in value] if kind(value) == "list" else []
             return kind(found) in kinds and not any(equal(found, item) for item in value)
         case "prefix":
             return isinstance(found, str) and isinstance(value, str) and found.startswith(value)
@@ -77,7 +77,7 @@ def judge(path: str, op: str, found: Any, value: Any) -> bool:
 
 
 def contains(path: str, found: Any, value: Any) -> bool:
-    if isinstance(found, list):
+    if kind(found) == "list":
         if path == "capabilities" and isinstance(value, str) and "@" not in value:
             return any(item.split("@")[0] == value for item in found)
         return any(equal(item, value) for item in found)

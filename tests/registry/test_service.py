@@ -161,7 +161,7 @@ def test_a_lapsed_watch_hears_nothing_more() -> None:
 def test_an_expired_write_is_refused_and_a_repeat_of_an_acted_one_is_not() -> None:
     """CORE-CLK-003."""
     world = World()
-    data = {"agent": world.agent("a"), "capabilities": [], "lease_ms": 60_000}
+    data: dict[str, Any] = {"agent": world.agent("a"), "capabilities": [], "lease_ms": 60_000}
     acted, late = (world.make("a", "Register", data, expires_ms=1000) for _ in range(2))
     only(world.deliver(acted), "Registered")
     world.advance(2000)
@@ -230,7 +230,7 @@ spoiled = st.dictionaries(st.sampled_from(["agent", "where", "limit", "cursor", 
 def test_no_data_ends_the_service(script: list[tuple[str, Any, dict[str, Any]]]) -> None:
     """Whatever the data is, the service answers by rule and goes on serving (CORE-ENV-006)."""
     world = World()
-    plain = {"agent": world.agent("a"), "capabilities": [], "lease_ms": 1000}
+    plain: dict[str, Any] = {"agent": world.agent("a"), "capabilities": [], "lease_ms": 1000}
     for name, data, members in script:
         send = world.make("a", "Register", plain)
         attributes = {**send.frame.attributes, "type": f"comity.registry.v1.{name}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -144,7 +144,8 @@ def test_a_watcher_knows_what_a_query_finds(before: list[Any], after: list[Any],
     source = AGENTS[0]
     world.command(source, "Watch", {"watch": "m", "where": WATCHED, "lease_ms": 3_600_000}, 10_000)
     mirror, states = Mirror(), [Mirror()]
-    for step in [("tick", 0, 0, {}), *after]:
+    first: list[Any] = [("tick", 0, 0, {})]
+    for step in first + after:
         world.run(step)
         mirror.take(world.sent("m")[mirror.number :])
         copy = Mirror()
@@ -241,9 +242,10 @@ def test_leases_agree_with_a_dictionary(script: list[Any]) -> None:
     leases: Leases[str] = Leases()
     held: dict[str, int] = {}
     for step in script:
-        if isinstance(step, tuple):
-            leases.arm(*step)
-            held[step[0]] = step[1]
+        if type(step) is tuple:
+            key, deadline = cast("tuple[str, int]", step)
+            leases.arm(key, deadline)
+            held[key] = deadline
         elif isinstance(step, str):
             leases.disarm(step)
             held.pop(step, None)

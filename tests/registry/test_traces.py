@@ -12,6 +12,7 @@ from comity.compiler import load
 from comity.sdk.codec import encode_structured
 from comity.sdk.ports import Frame, Send
 
+from .model import kind
 from .world import Event, World
 
 TRACES = {trace.id: trace.data for trace in load(Path(__file__).parents[2] / "spec/registry/v1").traces}
@@ -44,7 +45,7 @@ class Player:
         self.arrived += self.world.deliver(Send(send.address, Frame(attributes, send.frame.data)))
 
     def malformed(self, step: dict[str, Any]) -> None:
-        plain = {"agent": self.bound[step["from"]], "capabilities": [], "lease_ms": 1000}
+        plain: dict[str, Any] = {"agent": self.bound[step["from"]], "capabilities": [], "lease_ms": 1000}
         send = self.world.make(step["from"], "Register", plain)
         frame = Frame(send.frame.attributes, step["malformed"].encode())
         self.arrived += self.world.raw(send.address, encode_structured(frame))
@@ -67,18 +68,18 @@ class Player:
         """The world restarts what it crashes."""
 
     def resolve(self, value: Any) -> Any:
-        if isinstance(value, dict):
+        if kind(value) == "map":
             return {key: self.resolve(inner) for key, inner in value.items()}
-        if isinstance(value, list):
+        if kind(value) == "list":
             return [self.resolve(inner) for inner in value]
         return self.bound[value[1:]] if isinstance(value, str) and value.startswith("$") else value
 
     def match(self, wanted: Any, found: Any) -> None:
-        if isinstance(wanted, dict):
+        if kind(wanted) == "map":
             for key, inner in wanted.items():
                 assert key in found, (key, found)
                 self.match(inner, found[key])
-        elif isinstance(wanted, list):
+        elif kind(wanted) == "list":
             assert len(wanted) == len(found), (wanted, found)
             for inner, item in zip(wanted, found, strict=True):
                 self.match(inner, item)
@@ -92,9 +93,9 @@ PEOPLE = {"ada", "bob", "cleo", "dan", "eve", "fay"}
 
 
 def texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
+    if kind(value) == "map":
         return [text for inner in value.values() for text in texts(inner)]
-    if isinstance(value, list):
+    if kind(value) == "list":
         return [text for inner in value for text in texts(inner)]
     return [value] if isinstance(value, str) else []
 

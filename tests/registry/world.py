@@ -64,7 +64,7 @@ class World:
         return {"mono_ms": self.mono, "wall_ms": self.wall}
 
     def start(self, *, recovering: bool) -> list[Event]:
-        data = {
+        data: dict[str, Any] = {
             "role": "registry",
             "namespace": "test",
             "profile": self.profile,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from comity.sdk.errors import LocalProtocolError, Refused, TimedOut
+from comity.sdk.errors import ComityError, LocalProtocolError, Refused, TimedOut
 from comity.sdk.ports import Json, Notify
 from comity.sdk.session import Session
 from comity.sdk.spec import load
@@ -79,11 +80,18 @@ class Calls:
         self._handlers.pop(ticket, None)
 
     async def ask(
-        self, command: str, args: Mapping[str, Json], *, done: str = "answered", then: Handler | None = None
+        self,
+        command: str,
+        args: Mapping[str, Json],
+        *,
+        done: str = "answered",
+        then: Handler | None = None,
+        undo: str | None = None,
     ) -> Mapping[str, Any]:
         """Run a command and wait for its outcome: the data of the notification `done`.
 
-        Raises `Refused` or `TimedOut`. What is told under the ticket later goes to `then`.
+        Raises `Refused` or `TimedOut`. What is told under the ticket later goes to `then`. `undo` is the command that
+        ends what `command` began, for when nobody waits for it any more.
         """
         outcome: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
 
@@ -103,12 +111,21 @@ class Calls:
         ticket = self.begin(command, args, handler)
         try:
             async with asyncio.timeout(self._timeout + 0.5):
-                return await outcome
-        except TimeoutError:
-            raise self._timed_out(command) from None
-        finally:
-            if then is None:
-                self.end(ticket)
+                data = await outcome
+        except BaseException as error:
+            self._give_up(ticket, undo)
+            if isinstance(error, TimeoutError):
+                raise self._timed_out(command) from None
+            raise
+        if then is None:
+            self.end(ticket)
+        return data
+
+    def _give_up(self, ticket: int, undo: str | None) -> None:
+        self.end(ticket)
+        if undo is not None:
+            with suppress(ComityError):  # it may be over already
+                self.again(undo, ticket)
 
     @property
     def timeout_ms(self) -> int:

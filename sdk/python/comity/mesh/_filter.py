@@ -37,15 +37,8 @@ def _criteria(name: str, value: Any) -> Iterator[dict[str, Any]]:
         for capability in [value] if isinstance(value, str) else value:
             yield {"path": "capabilities", "op": "contains", "value": capability}
     elif name in _PLAIN:
-        yield (
-            {"path": name, "op": "in", "value": list(value)}
-            if isinstance(value, list | tuple | set)
-            else {
-                "path": name,
-                "op": "eq",
-                "value": value,
-            }
-        )
+        one = isinstance(value, str)
+        yield {"path": name, "op": "eq" if one else "in", "value": value if one else list(value)}
     elif name in _MAPS:
         for key, inner in value.items():
             yield {"path": f"{name}.{key}", "op": "eq", "value": inner}

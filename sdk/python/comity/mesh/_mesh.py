@@ -22,11 +22,11 @@ from comity.sdk.identity import Identity
 from comity.sdk.keyfile import load_identity
 from comity.sdk.session import Listen, Session
 from comity.transports import connect
+from comity.transports.storage import open_storage
 
 from ._calls import Calls
 from ._registry import RegistryFace
 from ._serve import embedded_registry
-from ._storage import open_storage
 
 __all__ = ["Mesh"]
 

@@ -88,7 +88,8 @@ class RegistryFace:
                 if on_lost is not None:
                     on_lost(data.get("code"))
 
-        data = await self._calls.ask("join", {**entry, "lease_ms": lease_ms}, done="joined", then=told)
+        wish = {**entry, "lease_ms": lease_ms}
+        data = await self._calls.ask("join", wish, done="joined", then=told, undo="leave")
         self._lease = self._granted(data)
         return self._lease
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -63,7 +63,7 @@ async def running_registry(
     profile: Profile = "open",
     history: int = 10_000,
     max_pending: int = 4096,
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session]:
     """A registry that serves inside the block; the arguments are those of `serve`."""
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(open_journal(journal))
@@ -96,7 +96,7 @@ _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], _Sha
 
 
 @asynccontextmanager
-async def embedded_registry(transport: str, *, namespace: str, profile: Profile) -> AsyncIterator[None]:
+async def embedded_registry(transport: str, *, namespace: str, profile: Profile) -> AsyncGenerator[None]:
     """A registry in this process on a journal in memory, shared by all who ask for it on the same loop."""
     services = _SHARED.setdefault(asyncio.get_running_loop(), {})
     shared = services.setdefault((transport, namespace), _Shared())

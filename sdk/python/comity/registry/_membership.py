@@ -97,7 +97,7 @@ class Membership:
     def _detail(self, message: Any) -> dict[str, Json]:
         detail: dict[str, Json] = {"ticket": self._ticket, "state": str(self.machine.state)}
         for member in ("epoch", "revision", "lease_ms", "code", "pointer"):
-            value = getattr(message, member, MISSING)
+            value: Any = getattr(message, member, MISSING)
             if value is not MISSING:
                 detail[member] = value
         return detail

@@ -178,7 +178,7 @@ class RegistryClient:
     # ----------------------------------------------------------------- commands
 
     def _join(self, given: dict[str, Any], ticket: Json, now: Now) -> None:
-        wish = {"capabilities": [], "lease_ms": _LEASE_MS, **given, "agent": self.agent}
+        wish: dict[str, Any] = {"capabilities": [], "lease_ms": _LEASE_MS, **given, "agent": self.agent}
         self._membership.join(self._make("Register", wish), ticket, now)
 
     def _leave(self, given: dict[str, Any], ticket: Json, now: Now) -> None:

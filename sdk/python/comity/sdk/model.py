@@ -34,6 +34,7 @@ _MAX_KEYS = 64
 _MAX_ITEMS = 256
 _MAX_TEXT = 4096
 _MAX_KEY = 64
+_type: Callable[[Any], Any] = type
 _Container: TypeAlias = "dict[Any, Any] | list[Any]"
 _KEY_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -96,11 +97,12 @@ class _BuiltIn:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        _container(cast("_Container", value), _MAX_DEPTH)
+    kind = _type(value)
+    if kind is dict or kind is list:
+        _container(value, _MAX_DEPTH)
     else:
-        _scalar(value, type(value))
-    return cast("Any", value)
+        _scalar(value, kind)
+    return value
 
 
 def _map(value: Any) -> Any:
@@ -123,7 +125,7 @@ def _container(value: _Container, depth: int) -> None:
     else:
         items = value
     for item in items:
-        kind: object = type(item)
+        kind = _type(item)
         if kind is dict or kind is list:
             _container(item, depth - 1)
         elif kind is not bool:
@@ -138,7 +140,7 @@ def _keys(value: dict[Any, Any]) -> None:
             raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
 
 
-def _scalar(value: Any, kind: object) -> None:
+def _scalar(value: Any, kind: Any) -> None:
     if kind is str:
         if len(value) > _MAX_TEXT:
             raise PydanticCustomError("value_length", "String should have at most 4096 characters")

@@ -37,7 +37,7 @@ class History:
     def add(self, change: Change) -> None:
         self.changes.append(change)
         if len(self.changes) > self.limit:
-            self.floor = self.changes.popleft().revision
+            self.floor = max(self.floor, self.changes.popleft().revision)
 
     def keeps(self, after: int) -> bool:
         """Whether every change behind `after` is still here (REG-WCH-004, REG-TMB-002)."""

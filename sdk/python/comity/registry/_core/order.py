@@ -16,7 +16,7 @@ from typing import Any
 
 from comity.sdk.errors import RemoteProtocolError
 
-from .values import Getter, getter, order_of
+from .values import Getter, getter, kind_of, order_of
 
 __all__ = ["Cursor", "Order"]
 
@@ -115,12 +115,14 @@ def _cut(place: list[Any]) -> list[Any]:
 
 def _open(cursor: str) -> list[Any]:
     try:
-        body = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        body: Any = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
     except (ValueError, binascii.Error, RecursionError) as error:
         raise _bad_cursor() from error
-    if type(body) is not list or len(body) != 3 or type(body[2]) is not list:
+    if kind_of(body) != "list" or len(body) != 3 or kind_of(body[2]) != "list":
         raise _bad_cursor()
-    return body
+    return body  # type: ignore[no-any-return]
 
 
 def _bad_cursor() -> RemoteProtocolError:

@@ -54,7 +54,11 @@ class Filter:
         if op == "eq" and path not in self.equal and (key := key_of(value)) is not None:
             self.equal[path] = key
             return True
-        if op == "in" and type(value) is list and None not in (keys := [key_of(item) for item in value]):
+        if (
+            op == "in"
+            and None not in (keys := [key_of(item) for item in _items(value)])
+            and type(value) is list
+        ):
             self.among.append((path, keys))
             return True
         return False
@@ -134,23 +138,26 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any], Test]:
     return build
 
 
+def _items(value: Any) -> list[Any]:
+    """The elements of a list; what is none has none."""
+    return value if type(value) is list else []  # pyright: ignore[reportUnknownVariableType]
+
+
 def _in(value: Any) -> Test:
-    if type(value) is not list:
-        return lambda found: False
-    return lambda found: any(same(found, item) for item in value)
+    items = _items(value)
+    return lambda found: any(same(found, item) for item in items)
 
 
 def _not_in(value: Any) -> Test:
-    if type(value) is not list:
-        return lambda found: False
-    kinds = {kind_of(item) for item in value}
-    return lambda found: kind_of(found) in kinds and not any(same(found, item) for item in value)
+    items = _items(value)
+    kinds = set(map(kind_of, items))
+    return lambda found: kind_of(found) in kinds and not any(same(found, item) for item in items)
 
 
 def _contains(value: Any) -> Test:
     def test(found: Any) -> bool:
         if type(found) is list:
-            return any(same(item, value) for item in found)
+            return any(same(item, value) for item in _items(found))
         return type(found) is str and type(value) is str and value in found
 
     return test

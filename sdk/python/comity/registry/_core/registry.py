@@ -129,7 +129,7 @@ class Registry:
 
         Raises nothing: what the machine does not allow comes back as `Refused`.
         """
-        agent: str = message.agent  # type: ignore[attr-defined]
+        agent: str = vars(message)["agent"]
         slot = self._slots.get(agent)
         machine = self._load(slot)
         (effect,) = machine.step(type(message).__name__, message, now / 1000)
@@ -163,8 +163,8 @@ class Registry:
         for slot in slots:
             self._index.add(slot)
         self._ordered = sorted(self._slots.values(), key=by_agent)
-        given = deadlines or {}
-        self.leases.load({slot.agent: given.get(slot.agent, slot.entry["lease_ms"]) for slot in slots})
+        given: Mapping[str, int] = deadlines or {slot.agent: slot.entry["lease_ms"] for slot in slots}
+        self.leases.load({slot.agent: given[slot.agent] for slot in slots})
 
     def _load(self, slot: Slot | None) -> Instance:
         machine = self._machine

@@ -42,12 +42,22 @@ def load(state: State, data: bytes) -> None:
         body = json.loads(data)
         if body["format"] != _FORMAT:
             raise ValueError(body["format"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalError(f"{len(data)} octets are no snapshot of a registry ({_FORMAT})") from error
+        _take_over(state, body)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise JournalError(
+            f"{len(data)} octets are no snapshot of a registry ({_FORMAT}): use the release that wrote it, "
+            "or restore the journal from a backup"
+        ) from error
+
+
+def _take_over(state: State, body: Any) -> None:
     state.position, state.time = body["position"], body["time"]
     deadlines = {entry["agent"]: deadline for entry, deadline in body["entries"]}
     state.registry.load((entry for entry, _ in body["entries"]), deadlines)
-    state.registry.history.floor = body["history"]["floor"]
-    state.registry.history.changes.extend(Change(*row) for row in body["history"]["changes"])
+    history = state.registry.history
+    history.floor = max(
+        history.floor, body["history"]["floor"]
+    )  # a restored journal stands above what it restores
+    history.changes.extend(Change(*row) for row in body["history"]["changes"])
     state.dedup.load(body["dedup"])
     state.watches.load(body["watches"])

@@ -14,8 +14,15 @@ __all__ = ["Entry", "Getter", "getter", "key_of", "kind_of", "leaves", "order_of
 Entry: TypeAlias = dict[str, Any]
 Getter: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
-_KINDS = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
-_RANKS = {bool: 0, int: 1, float: 1, str: 2, list: 3, dict: 4}
+_KINDS: dict[Any, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "list",
+    dict: "map",
+}
+_RANKS: dict[Any, int] = {bool: 0, int: 1, float: 1, str: 2, list: 3, dict: 4}
 _BOOLEANS = {False: ("boolean", False), True: ("boolean", True)}
 
 
@@ -38,10 +45,10 @@ def same(one: Any, other: Any) -> bool:
 
 def key_of(value: Any) -> Any:
     """What an index files a scalar under, so that true and 1 stay apart; `None` for lists, maps and absence."""
-    kind = type(value)
-    if kind is str or kind is int or kind is float:
-        return value
-    return _BOOLEANS[value] if kind is bool else None
+    rank = _RANKS.get(type(value), 3)
+    if rank == 0:
+        return _BOOLEANS[value]
+    return value if rank < 3 else None
 
 
 def order_of(value: Any) -> tuple[int, Any] | None:
@@ -64,16 +71,17 @@ def getter(path: str) -> Getter:
 
 
 def _descend(value: Any, keys: list[str]) -> Any:
+    found = value
     for key in keys:
-        if type(value) is not dict:
+        if _KINDS.get(type(found)) != "map":
             return None
-        value = value.get(key)
-    return value
+        found = found.get(key)
+    return found
 
 
 def leaves(path: str, value: Any) -> list[tuple[str, Any]]:
     """Every scalar below `value` with its path and index key; lists and absence have none."""
-    if type(value) is not dict:
+    if _KINDS.get(type(value)) != "map":
         key = key_of(value)
         return [] if key is None else [(path, key)]
     found: list[tuple[str, Any]] = []

@@ -69,7 +69,7 @@ class Watches:
 
     def apply(self, source: str, message: Message, revision: int, now: int, wall_ms: int) -> Outcome:
         """Decide a Watch or an Unwatch of `source` at `revision` and journal time `now`."""
-        key = (source, message.watch)  # type: ignore[attr-defined]
+        key: Key = (source, vars(message)["watch"])
         machine = self._load(key)
         (effect,) = machine.step(type(message).__name__, message, now / 1000)
         if effect.kind == "refuse":
@@ -146,7 +146,7 @@ class Watches:
 
     def _open(self, key: Key, message: Any, revision: int, wall_ms: int) -> Outcome:
         after = 0 if message.after is MISSING else message.after
-        where = {} if message.where is MISSING else message.where.model_dump()
+        where: dict[str, Any] = {} if message.where is MISSING else message.where.model_dump()
         live = self._live[key] = _Live(where, after, message.lease_ms)
         if message.after is MISSING:
             changes = list(_snapshot(live.filter, self._registry))  # REG-WCH-001
