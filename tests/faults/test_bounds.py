@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 
 from comity.registry import RegistryService
+from comity.registry._core.record import Command, Record
+from comity.registry._core.state import State
 from comity.sdk.fairness import FairQueue
 from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
@@ -128,3 +130,25 @@ def test_what_is_held_is_bounded_in_octets_too() -> None:
     assert len(inbox.release(later)) == held
     (send,) = requests(1, "Query", ahead=3600)
     assert isinstance(inbox.receive(send.frame, now()), Held)
+
+
+def test_a_restored_journal_does_not_resume_what_it_may_have_lost() -> None:
+    """A watcher may have seen changes behind the backup; the new incarnation never made them."""
+    backup = State(incarnation=1)
+    register(backup, 1, 2)
+    lost = backup.revision + 7
+    restored = State(incarnation=2, history=2)
+    restored.restore(backup.snapshot())
+    assert not restored.registry.history.keeps(lost)
+    register(restored, 3)
+    assert not restored.registry.history.keeps(lost)
+    assert restored.registry.history.keeps(restored.revision)
+
+
+def register(state: State, *positions: int) -> None:
+    """Let as many agents register, each at its position."""
+    for position in positions:
+        agent = Identity.from_seed(position.to_bytes(32, "big")).agent_id
+        data = {"agent": agent, "capabilities": [], "lease_ms": 1000}
+        command = Command(agent, 1, "e", "Register", data, False)
+        state.apply(position, Record("command", 0, 0, 0, "r", position, command))
