@@ -86,5 +86,9 @@ def verify_frame(frame: Frame) -> None:
     signature = urlsafe_b64decode(f"{text}==")
     if len(text) != 86 or urlsafe_b64encode(signature)[:-2].decode() != text:
         raise RemoteProtocolError("the signature is not canonical base64url", code=MALFORMED)
-    if not verify(source, pre_authentication(attributes, data), signature):
+    try:
+        signed = pre_authentication(attributes, data)
+    except UnicodeEncodeError:
+        raise RemoteProtocolError("a covered attribute is no text", code=MALFORMED) from None
+    if not verify(source, signed, signature):
         raise RemoteProtocolError("the signature does not verify", code=MALFORMED)
