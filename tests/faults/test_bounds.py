@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from comity.registry import RegistryService
 from comity.registry._core.record import Command, Record
 from comity.registry._core.state import State
+from comity.registry._courier import Courier, reserved
 from comity.sdk.fairness import FairQueue
 from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
 from comity.sdk.inbox import Held, Inbox, Rejected
 from comity.sdk.outbox import Outbox
-from comity.sdk.ports import Append, Delivery, Effect, Frame, Now, Send
+from comity.sdk.ports import Append, Delivery, Effect, Frame, Json, Now, Persist, Send
 
 FAMILY = load_family("registry")
 
@@ -149,6 +150,25 @@ def register(state: State, *positions: int) -> None:
     """Let as many agents register, each at its position."""
     for position in positions:
         agent = Identity.from_seed(position.to_bytes(32, "big")).agent_id
-        data = {"agent": agent, "capabilities": [], "lease_ms": 1000}
+        data: dict[str, Json] = {"agent": agent, "capabilities": [], "lease_ms": 1000}
         command = Command(agent, 1, "e", "Register", data, False)
         state.apply(position, Record("command", 0, 0, 0, "r", position, command))
+
+
+def test_no_request_leaves_under_a_sequence_that_was_not_reserved() -> None:
+    """However many are asked for at once: the next life begins behind what storage has, and so behind all of them."""
+    effects: list[Effect] = []
+    courier = Courier(Outbox(FAMILY, Identity.generate(), namespace="n", entropy=b"e" * 16), effects)
+    message = FAMILY.messages["Unwatch"].model_validate({"watch": "w"})
+    for _ in range(5000):
+        courier.request(message, now())
+    stored, sent = 1, 0
+    while effects:
+        effect = effects.pop(0)
+        if isinstance(effect, Persist):
+            stored = reserved({effect.token: effect.data})
+            courier.persisted(effect.token)
+        elif isinstance(effect, Send):
+            sent += 1
+            assert int(effect.frame.attributes["sequence"]) == sent < stored
+    assert sent == 5000

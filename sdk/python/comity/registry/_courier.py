@@ -6,6 +6,7 @@ using a sequence twice over a crash. Not responsible for when a request is repea
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from comity.sdk.errors import ConfigError
@@ -47,7 +48,7 @@ class Courier:
         self._outbox = outbox
         self._effects = effects
         self._confirmed = self._asked = outbox.next_sequence
-        self._blocked: list[Send] = []
+        self._blocked: deque[Send] = deque()
 
     @property
     def next_sequence(self) -> int:
@@ -74,8 +75,12 @@ class Courier:
         """Storage has what was asked last; what waited for it goes out."""
         if token == TOKEN:
             self._confirmed = self._asked
-            self._effects.extend(self._blocked)
-            self._blocked.clear()
+            self._release()
+            self._reserve()
+
+    def _release(self) -> None:
+        while self._blocked and int(self._blocked[0].frame.attributes["sequence"]) < self._confirmed:
+            self._effects.append(self._blocked.popleft())
 
     def _reserve(self) -> None:
         if self._outbox.next_sequence + _BLOCK // 2 >= self._asked and self._asked == self._confirmed:
