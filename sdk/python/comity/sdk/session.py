@@ -369,12 +369,16 @@ class Session:
 
 
 async def _ended(runner: asyncio.Task[None]) -> None:
-    try:
-        await asyncio.wait({runner})
-    except asyncio.CancelledError:
-        runner.cancel()
-        await asyncio.wait({runner})
-        raise
+    """Wait for the end of `runner`; whoever is cancelled meanwhile, once or again, cancels it and still waits."""
+    cancelled: asyncio.CancelledError | None = None
+    while not runner.done():
+        try:
+            await asyncio.wait({runner})
+        except asyncio.CancelledError as error:
+            runner.cancel()
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
