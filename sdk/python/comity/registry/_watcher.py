@@ -59,7 +59,7 @@ class Watcher:
 
     def wake(self, now: Now) -> None:
         """Fire the timers that are due."""
-        self._run(self.machine.fire_due(now.mono + 1e-6), None, now)
+        self._run(self.machine.fire_due(now.mono, slack=1e-6), None, now)
 
     def _run(self, effects: Any, message: Message | None, now: Now) -> None:
         for effect in effects:

@@ -113,14 +113,18 @@ class Instance:
         """Let `timer` fire `after_ms` milliseconds after `now`; at once when that lies in the past."""
         self.armed[timer] = now + max(0, after_ms) / 1000
 
-    def fire_due(self, now: float) -> tuple[Effect, ...]:
-        """Fire every timer whose deadline has come, earliest first, each once, and return all their effects."""
+    def fire_due(self, now: float, slack: float = 0.0) -> tuple[Effect, ...]:
+        """Fire every timer whose deadline has come, earliest first, each once, and return all their effects.
+
+        `slack` seconds before its deadline a timer counts as due, for clocks that round; what it arms counts from `now`,
+        so that slack never adds up.
+        """
         effects: tuple[Effect, ...] = ()
         order = self.machine.timers.index
         for _, _, name in sorted(
-            (when, order(name), name) for name, when in self.armed.items() if when <= now
+            (when, order(name), name) for name, when in self.armed.items() if when <= now + slack
         ):
-            if self.armed.get(name, now + 1) <= now:  # an earlier one may have disarmed it
+            if self.armed.get(name, now + slack + 1) <= now + slack:  # an earlier one may have disarmed it
                 del self.armed[name]
                 effects += self.step(f"timer.{name}", None, now)
         return effects
