@@ -6,6 +6,7 @@ protocol logic; it reads `comity.sdk.spec` and nothing else.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ import jsonschema_rs
 from comity.sdk.spec import CompiledSpec, load
 
 from .errors import UsageError
+from .wire import items_of, members_of
 
 __all__ = ["Law", "Row", "law"]
 
@@ -92,14 +94,29 @@ class Law:
             source = {"family": self.spec, "core": self.core, "driver": self.driver}[spec]
             validator = jsonschema_rs.validator_for(source.message_schema(name))
             self._validators[spec, name] = validator
-        if validator.is_valid(value):
+        if validator.is_valid(value) and (not _fractions(value) or validator.is_valid(_moved(value))):
             return None
-        first = next(validator.iter_errors(value))
+        first = next(validator.iter_errors(value), None) or next(validator.iter_errors(_moved(value)))
         return f"/{'/'.join(str(part) for part in first.instance_path)}: {first.message}"[:300]
 
     def members(self, message: str) -> set[str]:
         """Names of the members that the schema of a message knows."""
         return set(self.spec.schema["$defs"][message].get("properties", ()))
+
+    def known(self, message: str, data: Any) -> Any:
+        """`data` without the members, at any depth, that closed objects of the message's schema do not name."""
+        return self._known({"$ref": f"#/$defs/{message}"}, data)
+
+    def _known(self, schema: dict[str, Any], value: Any) -> Any:
+        while "$ref" in schema:
+            schema = self.spec.schema["$defs"].get(schema["$ref"].rpartition("/")[2], {})
+        members, named = members_of(value), schema.get("properties")
+        if members is not None and named is not None and schema.get("additionalProperties") is False:
+            return {name: self._known(named[name], item) for name, item in members.items() if name in named}
+        items = items_of(value)
+        if items is not None and "items" in schema:
+            return [self._known(schema["items"], item) for item in items]
+        return value
 
     def requests(self) -> list[str]:
         """Messages that the role under test is asked."""
@@ -113,6 +130,26 @@ class Law:
 
     def is_write(self, message: str) -> bool:
         return bool(self.spec.messages[message].get("write"))
+
+
+def _fractions(value: Any) -> bool:
+    """Whether a whole number is spelt as a fraction, as 5.0, anywhere."""
+    if isinstance(value, float):
+        return value.is_integer()
+    members = members_of(value)
+    inner = members.values() if members is not None else items_of(value) or ()
+    return any(_fractions(item) for item in inner)
+
+
+def _moved(value: Any) -> Any:
+    """`value` with each such number moved off the whole ones, so that it fails where an integer is called for."""
+    if isinstance(value, float) and value.is_integer():
+        return value - math.copysign(0.5, value)
+    members = members_of(value)
+    if members is not None:
+        return {name: _moved(item) for name, item in members.items()}
+    items = items_of(value)
+    return value if items is None else [_moved(item) for item in items]
 
 
 @cache

@@ -16,6 +16,7 @@ from .plan import Operation, Plan
 __all__ = ["shrink"]
 
 Fails = Callable[[Plan], bool]
+_ACTS = frozenset({"send", "flood", "garbage", "do"})  # what every plan ends with is no counterexample
 _KEEP = frozenset({"agent", "epoch", "capabilities", "lease_ms", "consistency", "limit", "watch"})
 
 
@@ -106,7 +107,7 @@ def _exhaust(
         for candidate in step(plan):
             if time.monotonic() > deadline:
                 return plan
-            if candidate.digest in seen:
+            if candidate.digest in seen or not any(op["op"] in _ACTS for op in candidate.operations):
                 continue
             seen.add(candidate.digest)
             if fails(candidate):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .wire import agent_id, public_key
 
-__all__ = ["COVERED", "KeyPair", "sign", "verify", "weak_signature"]
+__all__ = ["COVERED", "KeyPair", "overspelt", "sign", "verify", "weak_signature"]
 
 COVERED: Final = [
     "causationid",
@@ -81,6 +81,13 @@ def _text(signature: bytes) -> str:
 def sign(doc: dict[str, Any], key: KeyPair) -> dict[str, Any]:
     """The document with `comitykey` and `comitysig`; its data have to be `data_base64` already."""
     return {**doc, "comitykey": key.agent, "comitysig": _text(key.sign(_covered(doc)))}
+
+
+def overspelt(signature: str) -> str:
+    """The same signature with S + L for S: it satisfies the equation where nobody asks for the canonical form."""
+    raw = base64.urlsafe_b64decode(signature + "==")
+    s = int.from_bytes(raw[32:], "little") + _ORDER
+    return _text(raw[:32] + s.to_bytes(32, "little"))
 
 
 def weak_signature(seed: bytes) -> tuple[str, str]:

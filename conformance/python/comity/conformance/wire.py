@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 __all__ = [
+    "MAX_DEPTH",
     "Lexical",
     "NotAnEvent",
     "address",

@@ -15,7 +15,7 @@ from typing import Any
 from ..driver import Conversation, SubjectLost
 from ..law import Law
 from ..plan import Operation, Plan, identity
-from ..wire import NotAnEvent, address, data_of, document, dump, members_of
+from ..wire import NotAnEvent, address, data_of, document, dump, members_of, namespace_of
 from ._audit import audit
 from ._clients import Client, Known
 from ._craft import SIGNED_HOSTILE, build
@@ -337,7 +337,7 @@ class World:
 
     def _wants(self, op: str) -> bool:
         doc = document(self._sent[op][2])
-        return not str(doc.get("comityaddress")).startswith("elsewhere") and op not in self._dropped
+        return namespace_of(str(doc.get("comityaddress"))) == NAMESPACE and op not in self._dropped
 
     def _waiting(self) -> bool:
         return any(op not in self._answered and self._wants(op) for op in self._sent)

@@ -10,10 +10,13 @@ import random
 
 from ..plan import Plan
 from ._aims import AIMS, SIGNED_AIMS, SIM_ONLY
+from ._boundaries import BOUNDARIES
 from ._script import Script
 from ._walk import walk
 
 FAULTY = 0.15
+SUBTLE = 0.6
+_ALL = tuple(dict.fromkeys(scenario for scenarios in BOUNDARIES.values() for scenario in scenarios))
 # rows whose scenarios count on what was answered when
 _EXACT = frozenset(["CORE-DLV-002", "CORE-DLV-003", "CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003"])
 
@@ -28,11 +31,14 @@ def generate(
     signed = aim in SIGNED_AIMS
     clients = rng.choice((2, 2, 3, 3, 4))
     script = Script(rng, nonce or f"c{seed}-{index}", clients, sim)
-    scenario = rng.choice(AIMS.get(aim or "") or SIGNED_AIMS.get(aim or "") or (walk,))
-    script.faulty = rng.random() < FAULTY and aim not in _EXACT
+    plain = AIMS.get(aim or "") or SIGNED_AIMS.get(aim or "") or (walk,)
+    subtle = (BOUNDARIES.get(aim, ()) if aim else _ALL) if sim else ()
+    exact = bool(subtle) and rng.random() < SUBTLE
+    scenario = rng.choice(subtle if exact else plain)
+    script.faulty = rng.random() < FAULTY and aim not in _EXACT and not exact
     scenario(script)
     return Plan(
-        seed=seed, index=index, aim=aim, nonce=script.nonce, clients=clients,
+        seed=seed, index=index, aim=aim, nonce=script.nonce, clients=script.clients,
         profile="signed" if signed else "open", incarnation=rng.choice((1, 1, 1, 3)), gaps=rng.random() < 0.3,
         parameters=script.parameters, operations=tuple(script.operations),
     )  # fmt: skip

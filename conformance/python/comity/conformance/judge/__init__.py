@@ -47,7 +47,8 @@ def judge(plan: Plan, journal: list[dict[str, Any]], law: Law) -> Judgement:
     acting = judge_exchanges(case, out)
     _judge_family(case, out, acting)
     if not _counts(out, acting):
-        out.fired.clear()
+        broken = {row for violation in out.violations for row in violation.rows}
+        out.fired = {row: max(1, out.fired.get(row, 0)) for row in sorted(broken)}
     return out
 
 

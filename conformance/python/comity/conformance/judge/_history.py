@@ -8,7 +8,7 @@ it may have. Not responsible for reads and watches; they are judged against this
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..expression import holds
@@ -232,16 +232,7 @@ class _Fold:
     def _fire(self, request: Request, life: Incarnation | None, revision: int, answer: Emission) -> None:
         if life is not None and answer.t >= life.grants[-1].earliest:
             return
-        held = self._held(life)
-        for row in self.case.law.rows.values():
-            if row.on == request.message and holds(row.where, request.data, held):
-                self.out.fire(row.id)
-
-    def _held(self, life: Incarnation | None) -> dict[str, Any]:
-        epoch = self.lives[-1].epoch if self.lives else 0
-        if life is None:
-            return {"state": "buried" if self.lives else "absent", "epoch": epoch, "revision": 0}
-        return {"state": "live", "epoch": epoch, "revision": life.versions[-1][1]["revision"]}
+        _fired(self.case, self.out, request, self.lives, life)
 
     # ------------------------------------------------------------------ success
 
@@ -366,6 +357,52 @@ def _decided(case: Case, out: Judgement, writes: list[Request]) -> dict[str, lis
     return found
 
 
+def _as_of(life: Incarnation, revision: float) -> Incarnation:
+    """The incarnation with the versions that it had at a revision."""
+    versions = [version for version in life.versions if version[0] <= revision]
+    return replace(life, versions=versions or life.versions[:1])
+
+
+def _unplaced(case: Case, out: Judgement, history: History, request: Request, peers: list[Request]) -> None:
+    """A refusal that names no revision: a state that the entry had between question and answer has to call for it."""
+    answer, agent = request.answers[0], request.source
+    placed = [(w, w.answers[0].data.get("revision")) for w in peers if w.answers and w.source == agent]
+    known = [(w, r) for w, r in placed if isinstance(r, int)]
+    lo = max((r for w, r in known if w.answers[0].n < request.sent_n), default=0)
+    hi = min((r for w, r in known if w.sent_n > answer.n), default=NEVER)
+    due: dict[str, tuple[Expected, Incarnation | None]] = {}
+    for point in {float(lo), *(p for p in history.points(agent) if lo < p < hi)}:
+        state, life = history.at(agent, point, answer.t)
+        states = {"live": [life], "absent": [None], "unsure": [life, None]}[state]
+        for one in states:
+            found = expected(request.message, request.data, _as_of(one, point) if one else None)
+            due[str(found)] = found, one
+    if str(answer) not in due:
+        rows = [row for found, _ in due.values() for row in found.rows]
+        prose = (
+            f"Whenever {request.message} was decided, the answer is {' or '.join(due)}, yet it was {answer}."
+        )
+        out.blame(rows, answer.n, list(due), str(answer), prose)
+        return
+    found, life = due[str(answer)]
+    history.refused.setdefault(agent, []).append((request, found.rows[0]))
+    if len(due) == 1:
+        _fired(case, out, request, history.lives.get(agent, []), life)
+
+
+def _fired(
+    case: Case, out: Judgement, request: Request, lives: list[Incarnation], life: Incarnation | None
+) -> None:
+    """Fire the rows whose trigger speaks of this message in this state of the entry."""
+    epoch = lives[-1].epoch if lives else 0
+    held: dict[str, Any] = {"state": "buried" if lives else "absent", "epoch": epoch, "revision": 0}
+    if life is not None:
+        held = {"state": "live", "epoch": life.epoch, "revision": life.versions[-1][1]["revision"]}
+    for row in case.law.rows.values():
+        if row.on == request.message and holds(row.where, request.data, held):
+            out.fire(row.id)
+
+
 def fold(case: Case, out: Judgement, writes: list[Request]) -> History:
     """Fold the writes that reached a decision into a history, blaming each outcome that no row allows."""
     history = History()
@@ -378,4 +415,14 @@ def fold(case: Case, out: Judgement, writes: list[Request]) -> History:
                 history.tainted = min(history.tainted, revision)
                 break
     history.changes.sort(key=lambda change: change.revision)
+    if history.tainted == NEVER:
+        for request in writes:
+            answer = request.answer
+            if (
+                answer
+                and not answer.wrong
+                and answer.code.startswith("registry.")
+                and "revision" not in answer.data
+            ):
+                _unplaced(case, out, history, request, writes)
     return history

@@ -362,13 +362,29 @@ def _repetition(case: Case, out: Judgement, writes: list[Request]) -> None:
         crashed = answers and case.crashed_between(request.deliveries[0].n, request.deliveries[-1].n)
         if crashed and answers[-1].n > request.deliveries[-1].n:
             out.fire("REG-DUR-002")
-        other = next((a for a in answers[1:] if _outcome(a) != _outcome(answers[0])), None)
+        late = [a for a in answers[1:] if _forgotten(request, a, writes)]
+        wrong = next((a for a in late if a.code != "core.stale_request"), None)
+        out.fire("CORE-DLV-002", len(late))
+        if wrong is not None:
+            out.blame(["CORE-DLV-002"], wrong.n, "Refused core.stale_request", str(wrong),
+                      f"A write of {WINDOW} or more sequences ago was repeated and answered with {wrong}.")  # fmt: skip
+        other = next((a for a in answers[1:] if a not in late and _outcome(a) != _outcome(answers[0])), None)
         if other is not None:
             rows = ["CORE-DLV-001"]
             if case.crashed_between(answers[0].n, other.n):
                 rows.insert(0, "REG-DUR-002")
             out.blame(rows, other.n, f"{answers[0]} {dump(answers[0].data)}", f"{other} {dump(other.data)}",
                       "One write was answered with two different outcomes.")  # fmt: skip
+
+
+def _forgotten(request: Request, answer: Emission, writes: list[Request]) -> bool:
+    """Whether an answer is to a delivery that came when its sequence lay behind the window."""
+    n = max((d.n for d in request.deliveries if d.n < answer.n), default=0)
+    high = max(
+        (w.sequence for w in writes if w.source == request.source and _acted(w) and w.answers[0].n < n),
+        default=0,
+    )
+    return high >= request.sequence + WINDOW
 
 
 def _sequences(case: Case, out: Judgement, writes: list[Request]) -> None:

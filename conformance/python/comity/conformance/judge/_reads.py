@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..expression import holds
-from ..wire import items_of, members_of
+from ..wire import dump, items_of, members_of
 from ._case import Case, Emission, Judgement, Request
 from ._filters import MISSING, criteria, kind_of, matches, place, satisfies, sort_key, value_at
 from ._history import History, Incarnation
@@ -17,6 +17,7 @@ from ._lookups import Lookups
 
 __all__ = ["judge_reads"]
 
+FULL = 0.9  # of the half of a channel that a page may fill, attributes and other spellings aside
 OPS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists")
 OP_ROW = {op: f"REG-QRY-{n:03d}" for n, op in enumerate(OPS, 2)}
 
@@ -106,7 +107,8 @@ class _Reads(Lookups):
         data, said = request.data, answer.data
         query = request.message == "Query"
         base = "REG-QRY-001" if query else "REG-LST-001"
-        wanted, limit = live[: data["limit"]], data["limit"]
+        limit = self._limit(live, data["limit"], len(said["entries"]))
+        wanted = live[:limit]
         agents, due = [e["agent"] for e in said["entries"]], [e["agent"] for e in wanted]
         if agents != due:
             rows = self._page_rows(
@@ -122,6 +124,14 @@ class _Reads(Lookups):
             rest = "further entries match" if len(live) > limit else "no further entry matches"
             seen = "a cursor" if "cursor" in said else "no cursor"
             self.out.blame(rows, answer.n, rest, seen, f"The page has {seen} although {rest}.")
+
+    def _limit(self, live: list[dict[str, Any]], limit: int, count: int) -> int:
+        """The page's limit, or what it holds where one entry more would not fit into half of its channel."""
+        if not 0 < count < min(limit, len(live)):
+            return limit
+        half = self.case.law.max_bytes(self.case.law.channel("Page")) // 2
+        size = sum(len(dump(entry).encode()) for entry in live[: count + 1])
+        return count if size > half * FULL else limit
 
     def _page_rows(
         self, agents: list[str], live: list[str], due: list[str], where: Any, answer: Emission, base: str,

@@ -91,20 +91,18 @@ def _data(found: Inspection, law: Law, minor: int) -> Inspection:
         data = data_of(found.doc)
     except Lexical as error:
         return _refuse(found, "core.malformed", error.fact)
-    strange: set[str] = set()
     members = members_of(data)
     if members is not None:
-        strange = members.keys() - law.members(found.message)
         crit = set(str(found.doc.get("comitycrit", "")).split()) - law.members(found.message)
         if crit:
             return _refuse(found, "core.not_understood", "critical_member")
-        if strange and minor > law.minor:
-            found.facts.add("newer_member")
-            data = {key: value for key, value in members.items() if key not in strange}
-        elif strange:
-            found.facts.add("unknown_member")
+    wrong = law.errors(found.message, data)
+    if wrong and members is not None and (known := law.known(found.message, data)) != data:
+        found.facts.add("newer_member" if minor > law.minor else "unknown_member")
+        if minor > law.minor:
+            data, wrong = known, law.errors(found.message, known)
     found.data = data
-    if law.errors(found.message, data):
+    if wrong:
         return _refuse(found, "core.invalid", "invalid")
     if (
         members is not None

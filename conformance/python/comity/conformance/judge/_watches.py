@@ -7,6 +7,7 @@ the changes. Not responsible for the history itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from ._case import Case, Emission, Judgement, Request
@@ -378,6 +379,7 @@ class _Watches:
     ) -> bool:  # fmt: skip
         """Walk what is due and what was sent side by side; blame the first difference."""
         at = 0
+        due, seen = _settled(due, seen)
         for batch, change in seen:
             while at < len(due) and not due[at].fits(change) and due[at].optional:
                 at += 1
@@ -420,6 +422,16 @@ class _Watches:
         if crashed and (wanted is None or wanted.change.n > crashed[0].n):
             rows.append("REG-WCH-012")
         return rows
+
+
+def _settled(
+    due: list[Due], seen: list[tuple[Emission, dict[str, Any]]]
+) -> tuple[list[Due], list[tuple[Emission, dict[str, Any]]]]:
+    """Both sides with changes of one revision, such as leases that ended together, in one order: by agent."""
+    inner: list[tuple[Emission, dict[str, Any]]] = []
+    for _, group in groupby(seen, key=lambda pair: pair[1]["revision"]):
+        inner += sorted(group, key=lambda pair: pair[1]["agent"])
+    return sorted(due, key=lambda item: (item.revision, item.agent)), inner
 
 
 def _overlap(requests: list[Request]) -> bool:
