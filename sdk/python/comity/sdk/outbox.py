@@ -6,13 +6,14 @@ responsible for sending or repeating them: who repeats a request sends the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 
 from .address import Address
 from .codec import encode_data
-from .envelope import format_time, parse_time
+from .envelope import REQUIRED, format_time, parse_time
 from .errors import LocalProtocolError, RemoteProtocolError
 from .family import Family
 from .identity import Identity
@@ -24,6 +25,7 @@ from .security import sign_frame
 __all__ = ["Outbox"]
 
 _LAST = 10**16 - 1
+_TIME = re.compile(REQUIRED["time"])
 
 
 class Outbox:
@@ -138,6 +140,8 @@ def _digest(*parts: bytes) -> str:
 
 
 def _readable(time: str) -> str | None:
+    if _TIME.fullmatch(time) is None:
+        return None
     try:
         parse_time(time)
     except RemoteProtocolError:
