@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,17 +17,17 @@ from typing import Any
 from .campaign import NEEDED, Campaign, Failure, Tally, as_plain
 from .driver import DriverFactory, resolve
 from .errors import UsageError
-from .explain import diagram
 from .generate import SIM_ONLY
 from .law import Law, Row, law
 from .live import LiveTarget, run_live
 from .plan import Plan
+from .roles import role_of
 from .simulate import Simulation, encode
 from .wire import members_of
 
 __all__ = ["PROFILES", "Report", "certify", "certify_live", "replay"]
 
-JUDGED = ("registry",)
+SERVICE = "registry"
 PROFILES = ("core", "extended", "strict")
 FAILURE = "comity-failure/1"
 FAILURES = "failures"
@@ -76,8 +76,9 @@ def certify(
     if profile not in PROFILES:
         raise UsageError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
     rules = law(family, role)
-    if role not in JUDGED:
-        raise UsageError(f"the suite has no plans for role {role!r} yet; it has them for {', '.join(JUDGED)}")
+    role_of(role)
+    if live:
+        _live_role(role)
     name = target if isinstance(target, str) else getattr(target, "__name__", "callable")
     drive = resolve(target, timeout=timeout) if isinstance(target, str) else target
     simulation = Simulation(drive, rules, seed)
@@ -106,6 +107,7 @@ def certify_live(
 
     Raises `NobodyThere` where nothing answers in the namespace.
     """
+    _live_role(role)
     rules = law(family, role)
     tally = run_live(target, rules, seed=seed, on_progress=on_progress)
     implementation = {"name": target.url, "version": "unknown", "language": "unknown"}
@@ -113,6 +115,11 @@ def certify_live(
         "implementation": implementation, "features": [], "storage": "unknown", "deterministic": False
     }  # fmt: skip
     return _report(rules, target.url, welcome, profile, seed, [tally], _unshrunk(tally))
+
+
+def _live_role(role: str) -> None:
+    if role != SERVICE:
+        raise UsageError(f"role {role} is judged in simulation only; live, the suite judges role {SERVICE}")
 
 
 def _unshrunk(tally: Tally) -> list[Failure]:
@@ -136,9 +143,11 @@ def _shrunk(campaign: Campaign) -> list[Failure]:
 # --------------------------------------------------------------------------- verdicts
 
 
-def _cell(row: Row, tally: Tally, features: Collection[str]) -> dict[str, Any]:
+def _cell(row: Row, tally: Tally, features: Collection[str], beyond: Mapping[str, str]) -> dict[str, Any]:
     fired, broken = tally.fired[row.id], tally.violations[row.id]
     cell: dict[str, Any] = {"fired": fired, "needed": NEEDED, "violations": broken}
+    if row.id in beyond:
+        return {"verdict": "n/a", **cell, "reason": beyond[row.id]}
     if row.feature is not None and row.feature not in features:
         return {"verdict": "n/a", **cell, "reason": f"the subject does not declare {row.feature}"}
     if tally.mode == "live" and row.family == "driver":
@@ -178,7 +187,8 @@ def _report(
 ) -> Report:  # fmt: skip
     features = welcome["features"]
     examples = [_counterexample(n, failure) for n, failure in enumerate(failures)]
-    rows = [_requirement(row, tallies, features, examples) for row in rules.rows.values()]
+    beyond = role_of(rules.role).beyond
+    rows = [_requirement(row, tallies, features, beyond, examples) for row in rules.rows.values()]
     deciding = {row.id for row in rules.rows.values() if _decides(row, profile, features)}
     verdict, status = _verdict(rows, deciding)
     implementation = welcome["implementation"]
@@ -219,9 +229,10 @@ def _mode(tally: Tally) -> dict[str, Any]:
 
 
 def _requirement(
-    row: Row, tallies: list[Tally], features: Collection[str], examples: list[dict[str, Any]]
-) -> dict[str, Any]:
-    cells = {tally.key: _cell(row, tally, features) for tally in tallies}
+    row: Row, tallies: list[Tally], features: Collection[str], beyond: Mapping[str, str],
+    examples: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    cells = {tally.key: _cell(row, tally, features, beyond) for tally in tallies}
     own = [n for n, e in enumerate(examples) if e["requirement"] == row.id]
     also = [n for n, e in enumerate(examples) if row.id in e["also"]]
     failed = any(cell["verdict"] == "fail" for cell in cells.values())
@@ -237,7 +248,7 @@ def _counterexample(n: int, failure: Failure) -> dict[str, Any]:
         "operations": len(plan.operations), "faults": plan.faults, "prose": violation.prose,
         "allowed": violation.allowed, "seen": violation.seen,
         "replay": f"{FAILURES}/{failure.mode}-{violation.rows[0]}.json",
-        "diagram": diagram(plan, failure.run.journal, violation),
+        "diagram": role_of(plan.role).diagram(plan, failure.run.journal, violation),
     }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import AdapterError
-from .generate import AIMS, SIGNED_AIMS, generate
 from .judge import Judgement, Violation
 from .law import Law
 from .plan import Plan
+from .roles import role_of
 from .shrink import shrink
 from .simulate import Run, Simulation, encode
 
@@ -91,12 +91,13 @@ class Campaign:
         self, simulation: Simulation, law: Law, seed: int, plans: int, on_progress: OnProgress | None
     ) -> None:
         self.simulation, self.law, self.seed, self.plans = simulation, law, seed, plans
+        self.role = role_of(law.role)
         self.tally = Tally("sim")
         self._progress = on_progress
         features = simulation.welcome["features"]
-        self.rows = [row for row in law.rows if row in AIMS]
+        self.rows = [row for row in law.rows if row in self.role.aims]
         if "signed" in features:
-            self.rows += list(SIGNED_AIMS)
+            self.rows += list(self.role.signed_aims)
         self._lost = 0
 
     def run(self) -> Tally:
@@ -127,7 +128,7 @@ class Campaign:
         aim = self.aim(index)
         if aim is not None:
             self.tally.tried[aim] += 1
-        run = self.simulation.run(generate(self.seed, index, aim))
+        run = self.simulation.run(self.role.generate(self.seed, index, aim))
         if run.judgement.lost is None:
             for row in DRIVER_ROWS:
                 self.tally.fired[row] += run.lines

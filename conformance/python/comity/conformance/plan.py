@@ -71,7 +71,7 @@ class Plan:
     def faults(self) -> int:
         """How many faults the plan asks for."""
         staged = sum(len(op.get("faults", ())) for op in self.operations)
-        return staged + sum(op["op"] in ("crash", "wall") for op in self.operations)
+        return staged + sum(op["op"] in ("crash", "wall", "stage", "cut", "stray") for op in self.operations)
 
 
 @lru_cache(maxsize=512)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .driver import Conversation, DriverFactory, SubjectLost
-from .engine._world import World
 from .errors import AdapterError
-from .judge import Judgement, judge
+from .judge import Judgement
 from .law import Law
 from .plan import Plan
+from .roles import role_of
 from .wire import dump
 
 __all__ = ["Run", "Simulation", "encode"]
@@ -49,7 +49,7 @@ class Simulation:
     """A driver in hand. Raises `AdapterError` from `greet` where the subject cannot be driven at all."""
 
     def __init__(self, factory: DriverFactory, law: Law, seed: int) -> None:
-        self.law, self.seed = law, seed
+        self.law, self.seed, self._role = law, seed, role_of(law.role)
         self.welcome: dict[str, Any] = {}
         self._driver = factory()
         self._talk = Conversation(self._driver, law)
@@ -97,11 +97,11 @@ class Simulation:
         if not self._greeted:
             self.greet()
         self._talk.recount()
-        journal = World(plan, self._talk, self.law).run()
+        journal = self._role.world(plan, self._talk, self.law).run()
         if journal[-1]["what"] == "broken":
             self._talk.kill()
             self._greeted = False
-        judgement = judge(plan, journal, self.law)
+        judgement = self._role.judge(plan, journal, self.law)
         return Run(plan, journal, judgement, self._talk.lines - before)
 
     def close(self) -> None:
