@@ -67,7 +67,7 @@ def load_config(
     settings |= _from_environment(os.environ if environment is None else environment)
     for key, value in arguments.items():
         if value is not None:
-            settings[_known(key, f"argument {key}")] = _checked(key, value, f"argument {key}")
+            settings[key] = _checked(key, value, f"argument {key}")
     return replace(Config(**settings), source=file)
 
 
@@ -82,7 +82,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for key, value in table.items():
         where = f"{path}:{_line(text, key)}"
-        settings[_known(key, where)] = _anchored(key, _checked(key, value, where), path.parent)
+        settings[key] = _anchored(key, _checked(key, value, where), path.parent)
     return settings
 
 
@@ -97,13 +97,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _known(key: str, where: str) -> str:
+def _checked(key: str, value: object, where: str) -> str | int:
     if key not in _KEYS:
         raise ConfigError(f"{where}: there is no setting {key!r}; there are {', '.join(_KEYS)}")
-    return key
-
-
-def _checked(key: str, value: object, where: str) -> str | int:
     if key in _NUMBERS:
         if type(value) is not int or not 1 <= value <= 3_600_000:
             raise ConfigError(f"{where}: {key} is a number of milliseconds from 1 to 3600000, not {value!r}")

@@ -28,14 +28,14 @@ def load_identity(path: Path) -> Identity:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            text = file.read(128)
+            text = file.read(256)
     except OSError as error:
         raise ConfigError(f"identity {path} cannot be read: {error.strerror}") from error
     if stat.S_IMODE(mode) & 0o077:
         raise ConfigError(f"identity {path} may be read by others; run: chmod 600 {path}")
     try:
         return Identity.from_seed(bytes.fromhex(text.decode("ascii").strip()))
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"identity {path} is not a seed of 64 hexadecimal digits") from error
 
 
