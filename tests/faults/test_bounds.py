@@ -172,3 +172,31 @@ def test_no_request_leaves_under_a_sequence_that_was_not_reserved() -> None:
             sent += 1
             assert int(effect.frame.attributes["sequence"]) == sent < stored
     assert sent == 5000
+
+
+def test_one_source_has_no_more_than_256_watches() -> None:
+    """Each costs memory and a look at every change; whoever has them may still prolong and close them."""
+    service, source = serve(), Identity.generate()
+    outbox = Outbox(FAMILY, source, namespace="n", entropy=b"e" * 16)
+    position = 0
+
+    def ask(name: str, **data: Json) -> bool:
+        """Whether it was refused."""
+        nonlocal position
+        message = FAMILY.messages[name].model_validate(data)
+        service.receive(outbox.request(message, now()).frame, now())
+        effects = service.take_effects()
+        for effect in effects:
+            if isinstance(effect, Append):
+                position += 1
+                service.entry(position, effect.data, now())
+        return bool(refused(effects + service.take_effects()))
+
+    assert not any(ask("Watch", watch=f"w{number}", lease_ms=60_000) for number in range(256))
+    assert ask("Watch", watch="one-more", lease_ms=60_000)
+    assert not ask("Watch", watch="w0", lease_ms=60_000)
+    restored = serve()
+    restored.restore(service.snapshot())
+    assert restored.state.watches.too_many(source.agent_id, "one-more")
+    assert not ask("Unwatch", watch="w7")
+    assert not ask("Watch", watch="one-more", lease_ms=60_000)

@@ -22,7 +22,7 @@ __all__ = ["RegistryFace"]
 Consistency = Literal["eventual", "linearizable"]
 Health = Literal["healthy", "degraded", "unhealthy", "unknown"]
 _CLEARABLE = ("endpoint", "metadata", "health", "zone", "node", "resources")
-_MAX_WAITING = 100_000
+_MAX_WAITING = 10_000
 
 
 class RegistryFace:
@@ -180,28 +180,37 @@ class RegistryFace:
     ) -> AsyncIterator[Change]:
         """Everything that matches now, and then every change, once and in order, until the iterator is closed.
 
-        With `after`, the changes behind that revision instead. The arguments are otherwise those of `query`.
+        With `after`, the changes behind that revision instead. The arguments are otherwise those of `query`. A watch
+        that is not read while 10,000 batches of changes arrive is closed, and raises `LocalProtocolError`.
         """
         arrived: asyncio.Queue[tuple[str, Mapping[str, Any]]] = asyncio.Queue()
         args = {**_given(where=build(where, wanted), after=after), "lease_ms": lease_ms}
-        ticket = self._calls.begin("watch", args, lambda event, data: arrived.put_nowait((event, data)))
+
+        def told(event: str, data: Mapping[str, Any]) -> None:
+            if arrived.qsize() >= _MAX_WAITING:
+                while not arrived.empty():
+                    arrived.get_nowait()
+                self._unwatch(ticket)
+                event, data = "failed", {"error": _too_slow()}
+            arrived.put_nowait((event, data))
+
+        ticket = self._calls.begin("watch", args, told)
         try:
             while True:
-                if arrived.qsize() > _MAX_WAITING:
-                    raise LocalProtocolError(
-                        f"over {_MAX_WAITING} batches of changes wait: the watcher is too slow"
-                    )
                 event, data = await arrived.get()
                 if event == "failed":
                     raise data["error"]
                 for change in _changes(event, data):
                     yield change
         finally:
-            self._calls.end(ticket)
-            with suppress(LocalProtocolError):  # the session may be over already
-                self._calls.again("unwatch", ticket)
+            self._unwatch(ticket)
 
     # -------------------------------------------------------------------- private
+
+    def _unwatch(self, ticket: int) -> None:
+        self._calls.end(ticket)
+        with suppress(LocalProtocolError):  # the watch or the session may be over already
+            self._calls.again("unwatch", ticket)
 
     async def _replace(self, held: Lease, entry: dict[str, Any]) -> Lease:
         clear = [member for member in _CLEARABLE if member not in entry]
@@ -226,6 +235,12 @@ class RegistryFace:
 
     def _granted(self, data: Mapping[str, Any]) -> Lease:
         return Lease(self._agent, data["epoch"], data["revision"], data["lease_ms"])
+
+
+def _too_slow() -> LocalProtocolError:
+    return LocalProtocolError(
+        f"over {_MAX_WAITING} batches of changes waited to be read: the watch is closed; read faster, or watch again"
+    )
 
 
 def _given(**members: Any) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class RegistryService:
         known = self.state.dedup.known(source, sequence, event)
         if known is not None:
             self._reply(attributes, known, now)
-        elif self._full(source):
+        elif self._full(source) or self._watches_too_much(source, message):
             self._reply(attributes, _refused("core.busy"), now)
         else:
             command = Command(source, sequence, event, type(message).__name__, None, expired)
@@ -188,6 +188,9 @@ class RegistryService:
         """Whether too much waits for the journal, of everybody or of `source`, whom 64 outcomes are kept for."""
         waiting = len(self._pending) + len(self._waiting) + len(self._behind_barrier or ())
         return waiting >= self._max_pending or self._in_flight[source] >= WINDOW
+
+    def _watches_too_much(self, source: str, message: Any) -> bool:
+        return type(message).__name__ == "Watch" and self.state.watches.too_many(source, message.watch)
 
     def _answer(self, request: Mapping[str, str], outcome: Outcome, now: Now) -> None:
         source = request["source"]

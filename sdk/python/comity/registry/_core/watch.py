@@ -6,7 +6,7 @@ the batches that may not have been sent. Not responsible for sending them.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from .registry import Registry
 __all__ = ["Batch", "Watches"]
 
 _MAX_CHANGES = 64
+_MAX_WATCHES = 256
 _MAX_BYTES = 500_000  # a Changes event stays below its channel's limit, in base64 too
 
 Key = tuple[str, str]
@@ -60,6 +61,7 @@ class Watches:
         self.unsent: deque[Batch] = deque()
         self._registry = registry
         self._live: dict[Key, _Live] = {}
+        self._per_source: Counter[str] = Counter()
         self._machine = Instance(WATCH, {"kept": self._kept})
         self._effects = {
             "open_watch": self._open,
@@ -78,6 +80,10 @@ class Watches:
         if "expiry" in machine.armed:
             self.leases.arm(key, round(machine.armed["expiry"] * 1000))
         return outcome
+
+    def too_many(self, source: str, watch: str) -> bool:
+        """Whether `source` has as many watches as one source may, and `watch` would be another."""
+        return self._per_source[source] >= _MAX_WATCHES and (source, watch) not in self._live
 
     def lapse(self, now: int) -> None:
         """End every watch whose lease ran out by journal time `now` (REG-WCH-009)."""
@@ -111,6 +117,7 @@ class Watches:
         deadlines: dict[Key, int] = {}
         for source, watch, where, after, lease_ms, index, deadline in dumped["live"]:
             self._live[source, watch] = _Live(where, after, lease_ms, index)
+            self._per_source[source] += 1
             deadlines[source, watch] = deadline
         self.leases.load(deadlines)
         self.unsent = deque(Batch(*row) for row in dumped["unsent"])
@@ -148,6 +155,7 @@ class Watches:
         after = 0 if message.after is MISSING else message.after
         where: dict[str, Any] = {} if message.where is MISSING else message.where.model_dump()
         live = self._live[key] = _Live(where, after, message.lease_ms)
+        self._per_source[key[0]] += 1
         if message.after is MISSING:
             changes = list(_snapshot(live.filter, self._registry))  # REG-WCH-001
         else:
@@ -167,6 +175,9 @@ class Watches:
 
     def _forget(self, key: Key) -> None:
         del self._live[key]
+        self._per_source[key[0]] -= 1
+        if not self._per_source[key[0]]:
+            del self._per_source[key[0]]
         self.unsent = deque(
             batch for batch in self.unsent if (batch.source, batch.watch) != key
         )  # REG-WCH-011
