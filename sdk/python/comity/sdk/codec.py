@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from pydantic_core import ValidationError, to_json
 
 from .envelope import REQUIRED
-from .errors import RemoteProtocolError
+from .errors import LocalProtocolError, RemoteProtocolError
 from .lexical import MALFORMED, MAX_DEPTH, check_depth, check_finite, dump, parse, read
 from .ports import Frame
 from .sizes import check_sizes
@@ -75,7 +75,7 @@ def decode_data(
     `critical` names them. Raises `RemoteProtocolError` with `core.malformed`, `core.not_understood`, or `core.invalid`
     and the JSON pointer of the first offending place (CORE-SCH-003).
     """
-    text, value = (data, read(data)) if isinstance(data, bytes) else (dump(data), data)
+    text, value = (data, read(data)) if isinstance(data, bytes) else (_spelling(data), data)
     check_depth(value, text)
     decoded = decode_value(value, message, newer=newer, critical=critical)
     if len(text) > SMALL:
@@ -143,10 +143,13 @@ def head_size(attributes: Mapping[str, str]) -> int:
 
 
 def data_size(frame: Frame) -> int:
-    """Octets of the data of `frame`, at most `SMALL` of a `SmallFrame`."""
+    """Octets of the data of `frame`, at most `SMALL` of a `SmallFrame`; 0 of a value that JSON cannot carry."""
     if type(frame) is SmallFrame:
         return SMALL
-    return len(frame.data) if isinstance(frame.data, bytes) else len(dump(frame.data))
+    try:
+        return len(frame.data) if isinstance(frame.data, bytes) else len(dump(frame.data))
+    except LocalProtocolError:
+        return 0
 
 
 def json_pointer(location: Sequence[int | str], value: Any) -> str:
@@ -160,6 +163,13 @@ def json_pointer(location: Sequence[int | str], value: Any) -> str:
             parts.append(str(part).replace("~", "~0").replace("/", "~1"))
             value = cast("Any", value)[part] if found else None
     return "".join(f"/{part}" for part in parts)
+
+
+def _spelling(value: Json) -> bytes:
+    try:
+        return dump(value)
+    except LocalProtocolError as error:
+        raise RemoteProtocolError(str(error), code=MALFORMED) from None
 
 
 def _check_critical(message: type[Record], critical: Sequence[str]) -> None:

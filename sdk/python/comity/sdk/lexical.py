@@ -50,7 +50,7 @@ def check_depth(value: Json, text: bytes) -> None:
 
 
 def check_finite(value: Json) -> None:
-    """Refuse numbers beyond the finite doubles (CORE-LEX-002), which the parser reads as infinite."""
+    """Refuse numbers beyond the finite doubles (CORE-LEX-002), which the parser reads as infinite or as long integers."""
     pending: list[Json] = [value]
     while pending:
         item = pending.pop()
@@ -58,7 +58,7 @@ def check_finite(value: Json) -> None:
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
-        elif isinstance(item, float) and not isfinite(item):
+        elif isinstance(item, int | float) and not _finite(item):
             raise RemoteProtocolError("a number lies beyond the finite doubles", code=MALFORMED)
 
 
@@ -68,6 +68,13 @@ def dump(value: object) -> bytes:
         return to_json(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as error:
         raise LocalProtocolError(f"cannot be written as JSON: {error}") from error
+
+
+def _finite(number: float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _deeper(value: Json, limit: int) -> bool:
