@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ async def lives(at: frozenset[int]) -> int:
     return turns
 
 
+@pytest.mark.slow
 def test_cancelled_in_each_turn_nothing_is_left() -> None:
     turns = asyncio.run(lives(frozenset()))
     assert turns > 20
@@ -68,6 +70,7 @@ def test_cancelled_in_each_turn_nothing_is_left() -> None:
         asyncio.run(lives(frozenset({turn})))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(at=st.frozensets(st.integers(1, 80), min_size=2, max_size=4))
 @example(at=frozenset({1, 2}))

@@ -58,6 +58,7 @@ async def test_a_wrong_password_is_named_and_not_shown(guarded_server: Broker, t
     assert "wr0ng" not in ended.err
 
 
+@pytest.mark.slow
 async def test_a_broken_journal_is_named(nats_server: Broker, tmp_path: Path, space: str) -> None:
     url, more = nats_server.url, ("--namespace", space)
     garbage, cut, foreign = (tmp_path / name for name in ("garbage.db", "cut.db", "foreign.db"))
