@@ -73,23 +73,26 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One named change of the reference and the requirement that it breaks."""
+    """One named change of the reference and the requirement that it breaks in a role."""
 
     row: str
     name: str
     put_on: Callable[[Patch], None]
+    role: str = "registry"
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(row: str, name: str) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
-    """Enter a mutant into the table."""
+def mutant(
+    row: str, name: str, role: str = "registry"
+) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
+    """Enter a mutant into the table. `role` is the one that the mutated reference plays."""
 
     def enter(put_on: Callable[[Patch], None]) -> Callable[[Patch], None]:
         if name in MUTANTS:
             raise ValueError(f"two mutants are called {name}")
-        MUTANTS[name] = Mutant(row, name, put_on)
+        MUTANTS[name] = Mutant(row, name, put_on, role)
         return put_on
 
     return enter

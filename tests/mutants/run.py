@@ -18,9 +18,9 @@ from typing import Any
 
 from comity.conformance.campaign import Campaign
 from comity.conformance.driver import CallDriver
-from comity.conformance.generate import AIMS, SIGNED_AIMS, generate
 from comity.conformance.judge import Judgement
 from comity.conformance.law import Law, law
+from comity.conformance.roles import ROLES, role_of
 from comity.conformance.shrink import shrink
 from comity.conformance.simulate import Simulation
 from comity.registry import reference
@@ -45,7 +45,7 @@ class Result:
 
 def load() -> dict[str, Mutant]:
     """All mutants by name."""
-    for family in ("core", "registry", "driver"):
+    for family in ("core", "registry", "driver", "agent"):
         importlib.import_module(f"tests.mutants.{family}")
     return MUTANTS
 
@@ -66,10 +66,10 @@ def _simulation(rules: Law) -> Simulation:
 
 def trial(subject: Mutant, *, seconds: float = 2.0, plans: int = PLANS) -> Result:
     """Run plans aimed at the mutant's row until it falls; shrink the plan that kills it."""
-    rules = law("registry", "registry")
-    aim = subject.row if subject.row in AIMS or subject.row in SIGNED_AIMS else None
+    rules, role = law("registry", subject.role), role_of(subject.role)
+    aim = subject.row if subject.row in role.aims or subject.row in role.signed_aims else None
     for number in range(plans):
-        plan = generate(7, number, aim)
+        plan = role.generate(7, number, aim)
         with applied(subject) as patch:
             found = _rows(subject, rules, plan)
             hits = patch.hits
@@ -135,7 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     missing = [
         row.id
-        for row in law("registry", "registry").rows.values()
+        for name in ROLES
+        for row in law("registry", name).rows.values()
         if row.level == "MUST" and row.id not in index()
     ]
     killed = [r for r in results if r.verdict == "killed"]

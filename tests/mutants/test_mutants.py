@@ -15,13 +15,19 @@ load()
 
 
 def test_every_must_row_has_a_mutant_and_the_index_is_current() -> None:
-    rows = law("registry", "registry").rows
+    rows = law("registry", "registry").rows | law("registry", "agent").rows
     assert {row.id for row in rows.values() if row.level == "MUST"} <= index().keys() <= rows.keys()
     assert json.loads((HERE / "index.json").read_text(encoding="utf-8")) == index()
 
 
 @pytest.mark.parametrize(
-    "name", ["renews-for-a-predecessor", "takes-any-cursor", "stops-reading-after-the-value"]
+    "name",
+    [
+        "renews-for-a-predecessor",
+        "takes-any-cursor",
+        "stops-reading-after-the-value",
+        "counts-its-lease-from-the-answer",
+    ],
 )
 def test_a_mutant_falls_by_its_own_row_with_a_small_counterexample(name: str) -> None:
     result = trial(MUTANTS[name])

@@ -135,6 +135,15 @@ def _silence(script: _Script) -> None:
     script.advance(script.rng.choice((6_000, 12_000, 25_000)))
 
 
+def _unheard(script: _Script) -> None:
+    """A single request is given up without an answer."""
+    script.add("cut", ms=60_000)
+    _wish(script, "Lookup")
+    script.advance(21_000)
+    script.add("cut", ms=0)
+    script.joined()
+
+
 def _renewal(script: _Script) -> None:
     """A lease over several renewals, with some answers lost or late."""
     lease = script.rng.choice(_LEASES)
@@ -156,7 +165,7 @@ def _lapse(script: _Script) -> None:
     script.join(lease)
     script.advance(script.rng.choice((950, 1_450, lease + 1_000)))
     script.add("cut", ms=lease * 2)
-    if script.rng.random() < 0.3:
+    if script.rng.random() < 0.5:
         script.add("wall", by_ms=script.rng.choice((-20_000, 60_000)))
     script.advance(lease * 2 - 1)
 
@@ -214,6 +223,15 @@ def _gap(script: _Script) -> None:
     script.come(script.rng.choice((3, 4)), "a")
     script.changes(script.rng.choice((0, 3)))
     script.advance(script.rng.choice((100, 1_500)))
+
+
+def _gap_at_first(script: _Script) -> None:
+    """The very first changes are lost."""
+    script.watch(script.rng.choice((None, "a")))
+    script.stage("changes", "drop")
+    script.advance(_CALM)
+    script.come(script.rng.choice((1, 2, 3)))
+    script.advance(500)
 
 
 def _gap_by_answer(script: _Script) -> None:
@@ -320,12 +338,12 @@ AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
     "CORE-VER-003": (_odd("newer_member"),),
     "CORE-ADR-001": (_odd("foreign_namespace"),),
     "CORE-CLK-001": (_odd("ahead"),),
-    "REG-AGT-001": (_loss, _loss, _silence),
+    "REG-AGT-001": (_loss, _loss, _silence, _unheard),
     "REG-AGT-002": (_silence, _loss),
     "REG-AGT-003": (_renewal,),
     "REG-AGT-004": (_lapse,),
     "REG-AGT-005": (_strays, _strays, _late),
-    "REG-AGT-006": (_gap, _gap, _gap_by_answer, _swapped),
+    "REG-AGT-006": (_gap, _gap_at_first, _gap_by_answer, _swapped),
 }
 SIGNED_AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
     "CORE-SIG-001": (walk, _loss),

@@ -71,11 +71,11 @@ class Streams:
         """A new Watch was sent: under a new name, it is the new beginning that was due."""
         name, after = ask.data["watch"], ask.data.get("after", 0)
         stream = self._streams.get(_key(ask.data.get("where")))
-        if stream is None or stream.closed or stream.name or stream.begins == 0:
+        if stream is None or stream.name or stream.begins == 0:
             return
         stream.begins -= 1
         stream.name, stream.index = name, 0
-        if stream.gap is None:
+        if stream.gap is None or stream.closed:
             return
         stream.gap = None
         if stream.given:

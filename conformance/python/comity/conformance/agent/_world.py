@@ -87,7 +87,8 @@ class AgentWorld(World):
     # ----------------------------------------------------------------- the user
 
     def _do(self, op: Operation) -> None:
-        self._run_until(self._now)
+        # a user waits for what is being kept, so that no wish overtakes another one's request
+        self._run_until(self._now + (LATENCY if self._asked else 0))
         self._note("asked", op=op["id"], request=op["request"], args=op["args"])
         args = {"request": op["request"], "args": op["args"], "now": self._clock()}
         answer, found = self._talk.ask("Do", args)
