@@ -67,6 +67,12 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+async def opened(gate: asyncio.Event) -> None:
+    """Wait at `gate`, but not for ever: a test that fails before it opens has to end as well."""
+    async with asyncio.timeout(5):
+        await gate.wait()
+
+
 async def turns(count: int = 50) -> None:
     """Give every ready task many turns, so that what was going to happen has happened."""
     for _ in range(count):
@@ -207,7 +213,7 @@ class Wire:
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
     ) -> None:
-        await self.may_publish.wait()
+        await opened(self.may_publish)
         if self.failure is not None:
             raise self.failure
         self.log.append(f"publish {frame.attributes['id']}")
@@ -243,7 +249,7 @@ class Shelf:
 
     async def save(self, token: str, data: bytes) -> None:
         self.log.append(f"saving {token}")
-        await self.may_save.wait()
+        await opened(self.may_save)
         self.kept[token] = data
         self.log.append(f"saved {token}")
 
