@@ -18,9 +18,10 @@ from comity.conformance.plan import Plan
 from comity.conformance.report import json_
 from comity.conformance.simulate import Run, Simulation, encode
 from comity.conformance.wire import dump
-from tests.conformance import toy
+from tests.conformance import attacks, toy
 
 RULES = law("registry", "registry")
+RIGHT = attacks.subject(attacks.VARIANTS[0])
 DEFECTS = {
     "stale-renew": "REG-LEASE-007", "renew-bumps": "REG-LEASE-005", "no-dedup": "CORE-DLV-001",
     "merges": "REG-REG-003", "no-clear": "REG-UPD-002", "ignores-if": "REG-UPD-006",
@@ -60,7 +61,8 @@ def test_a_plan_needs_no_plan_before_it_and_survives_json() -> None:
 
 
 def test_no_false_alarm_on_a_registry_that_is_right() -> None:
-    subject = simulation()
+    subject = Simulation(lambda: CallDriver(RIGHT), RULES, 0)
+    subject.greet()
     aims = [*AIMS, None, None]
     for number in range(300):
         judgement = subject.run(generate(21, number, aims[number % len(aims)])).judgement
@@ -108,7 +110,7 @@ def _into(seen: list[tuple[int, int, int, int]]) -> Callable[[int, int, int, int
 
 def test_a_right_registry_is_conformant_and_the_report_keeps_its_schema() -> None:
     seen: list[tuple[int, int, int, int]] = []
-    report = certify(lambda: CallDriver(toy.toy), plans=420, on_progress=_into(seen))
+    report = certify(lambda: CallDriver(RIGHT), plans=420, on_progress=_into(seen))
     open_rows = [
         r["id"] for r in report.data["requirements"] if r["cells"]["sim"]["verdict"] not in ("pass", "n/a")
     ]

@@ -56,6 +56,14 @@ def at(entry: J, path: str) -> Any:
     return v
 
 
+def equal(v: Any, w: Any) -> bool:
+    if kind(v) != kind(w) or v != w:
+        return False
+    if isinstance(v, list):
+        return all(map(equal, v, w))
+    return not isinstance(v, dict) or all(equal(v[key], w[key]) for key in v)
+
+
 def test(entry: J, c: J, bad: set[str]) -> bool:
     v, w, op = at(entry, c["path"]), c.get("value", True), c["op"]
     if op == "exists":
@@ -64,16 +72,16 @@ def test(entry: J, c: J, bad: set[str]) -> bool:
         return op == "ne" and "ne-missing" in bad
     same = kind(v) == kind(w)
     if op == "eq":
-        return same and v == w
+        return equal(v, w)
     if op == "ne":
-        return same and v != w
+        return same and not equal(v, w)
     if op == "in":
-        return any(kind(v) == kind(x) and v == x for x in w)
+        return any(equal(v, x) for x in w)
     if op == "not_in":
-        return any(kind(v) == kind(x) for x in w) and not any(kind(v) == kind(x) and v == x for x in w)
+        return any(kind(v) == kind(x) for x in w) and not any(equal(v, x) for x in w)
     if op == "contains" and isinstance(v, list):
         bare = c["path"] == "capabilities" and "@" not in str(w) and "bare" not in bad
-        return any((kind(x) == kind(w) and x == w) or (bare and str(x).startswith(f"{w}@")) for x in v)
+        return any(equal(x, w) or (bare and str(x).startswith(f"{w}@")) for x in v)
     if op in ("contains", "prefix"):
         return isinstance(v, str) and isinstance(w, str) and (w in v if op == "contains" else v.startswith(w))
     if not same or kind(v) not in (1, 2):
@@ -105,6 +113,10 @@ def real(text: str) -> float:
     return v
 
 
+def whole(text: str) -> int:
+    return int(text) if real(text) else 0
+
+
 def lex(raw: bytes, bad: set[str]) -> Any:
     hook = dict if "duplicates" in bad else pairs
     try:
@@ -115,7 +127,9 @@ def lex(raw: bytes, bad: set[str]) -> Any:
             best = max(best, depth)
         if best > 32:
             raise Bad("core.malformed")
-        v = json.loads(text, object_pairs_hook=hook, parse_constant=constant, parse_float=real)
+        v = json.loads(
+            text, object_pairs_hook=hook, parse_constant=constant, parse_float=real, parse_int=whole
+        )
         json.dumps(v, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as e:
         raise Bad("core.malformed") from e

@@ -132,13 +132,18 @@ class Law:
         return bool(self.spec.messages[message].get("write"))
 
 
+_EXACT = frozenset({str, int, bool, type(None)})
+
+
 def _fractions(value: Any) -> bool:
     """Whether a whole number is spelt as a fraction, as 5.0, anywhere."""
     if isinstance(value, float):
         return value.is_integer()
     members = members_of(value)
-    inner = members.values() if members is not None else items_of(value) or ()
-    return any(_fractions(item) for item in inner)
+    for item in members.values() if members is not None else items_of(value) or ():
+        if type(item) not in _EXACT and _fractions(item):
+            return True
+    return False
 
 
 def _moved(value: Any) -> Any:

@@ -11,6 +11,7 @@ import binascii
 import calendar
 import json
 import math
+import re
 import time
 from functools import lru_cache
 from typing import Any, cast
@@ -95,21 +96,20 @@ _DECODER = json.JSONDecoder(
 )
 
 
+_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[][{}]', re.DOTALL)
+
+
 def _deep(text: str) -> bool:
     """Whether brackets outside of strings nest deeper than allowed."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    depth, inside, escaped = 0, False, False
-    for char in text:
-        if inside:
-            inside, escaped = escaped or char != '"', not escaped and char == "\\"
-        elif char == '"':
-            inside = True
-        elif char in "[{":
+    depth = 0
+    for token in _TOKENS.findall(text):
+        if token in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 return True
-        elif char in "]}":
+        elif token in "]}":
             depth -= 1
     return False
 

@@ -136,13 +136,13 @@ def _invalid(data: Doc, variant: int) -> Doc:
         odd: tuple[Any, ...] = (None, deep, [None], {"a b": 1}, "x" * 4097, 2**53)
         ways += [{**data, "metadata": {**data["metadata"], "odd": value}} for value in odd]
         ways += [{**data, member: None} for member in ("metadata", "name")]
-        ways += [{**data, "health": "fine"}, {**data, "zone": ""}, {**data, "name": "a\tb"}]
-    if "epoch" in data and "capabilities" in data:
-        ways += [{**data, "clear": value} for value in (["capabilities"], ["agent"], "zone", [])[:3]]
+        ways += [{**data, "health": "fine"}, {**data, "zone": ""}, {**data, "zone": "a\n"}, {**data, "name": "a\tb"}]
+    if "epoch" in data:
+        ways += [{**data, "clear": value} for value in (["capabilities"], ["agent"], "zone")]
     if "where" in data:
         one = {"path": "zone", "op": "exists"}
-        wheres: tuple[Doc, ...] = ({"all": [one] * 33}, {"any": [{**one, "op": "like"}]}, {"all": one}, {"all": [{"op": "eq"}]},
-                                   {"all": [{**one, "path": "metadata"}, {**one, "path": "zones"}]},
+        wheres: tuple[Doc, ...] = ({"all": [one] * 33}, {"any": [{**one, "op": "like"}]}, {"all": one},
+                                   {"all": [{"op": "eq"}]}, {"all": [{**one, "path": "metadata"}, {**one, "path": "zones"}]},
                                    {"all": [{**one, "value": None}]})  # fmt: skip
         ways += [{**data, "where": where} for where in wheres]
     return ways[variant % len(ways)]

@@ -1,4 +1,4 @@
-"""Scenarios for the core"s rows: input that is wrong in one way, repeated, late or early.
+"""Scenarios for the core's rows: input that is wrong in one way, repeated, late or early.
 
 Responsible for what every endpoint owes. Not responsible for the family.
 """
@@ -12,10 +12,14 @@ from ._script import Script, ref
 
 __all__ = ["ahead", "expired", "flood", "garbage", "hostile", "target"]
 
+# how many at a time of those kinds that have many ways
+_SALVO = {"invalid": (6, 14), "bad_attribute": (4, 10), "unknown_member": (2, 5), "critical_member": (2, 5)}
+
 
 def target(s: Script, craft: dict[str, Any]) -> None:
     c = s.anyone()
-    match s.rng.randrange(6):
+    filtered = craft.get("kind") in ("unknown_member", "newer_member") and s.rng.random() < 0.5
+    match 3 if filtered else s.rng.randrange(7):
         case 0:
             s.register(c, craft=craft)
         case 1:
@@ -26,14 +30,16 @@ def target(s: Script, craft: dict[str, Any]) -> None:
             s.query(c, s.where(), craft=craft)
         case 4:
             s.deregister(c, craft=craft)
+        case 5:
+            s.watch(c, craft=craft)
         case _:
             s.lookup(c, craft=craft)
 
 
 def hostile(kind: str, s: Script) -> None:
     s.register_all()
-    for _ in range(s.rng.randrange(1, 3)):
-        target(s, {"kind": kind, "variant": s.rng.randrange(60)})
+    for _ in range(s.rng.randrange(*_SALVO.get(kind, (1, 4)))):
+        target(s, {"kind": kind, "variant": s.rng.randrange(9_000)})
     s.lookup(s.anyone())
 
 

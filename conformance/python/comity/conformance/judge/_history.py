@@ -373,8 +373,7 @@ def _unplaced(case: Case, out: Judgement, history: History, request: Request, pe
     due: dict[str, tuple[Expected, Incarnation | None]] = {}
     for point in {float(lo), *(p for p in history.points(agent) if lo < p < hi)}:
         state, life = history.at(agent, point, answer.t)
-        states = {"live": [life], "absent": [None], "unsure": [life, None]}[state]
-        for one in states:
+        for one in (None,) if state == "absent" else (life,) if state == "live" else (life, None):
             found = expected(request.message, request.data, _as_of(one, point) if one else None)
             due[str(found)] = found, one
     if str(answer) not in due:

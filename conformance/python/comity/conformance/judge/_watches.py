@@ -6,59 +6,14 @@ the changes. Not responsible for the history itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from ._case import Case, Emission, Judgement, Request
 from ._filters import matches
 from ._history import NEVER, Change, History
+from ._streams import Due, Stream, overlap, settled
 
 __all__ = ["judge_watches"]
-
-
-@dataclass(slots=True)
-class Due:
-    """One change that a stream has to carry, or may."""
-
-    kind: str
-    agent: str
-    revision: int
-    reason: str
-    entry: dict[str, Any] | None
-    change: Change
-    optional: bool = False
-
-    def fits(self, seen: dict[str, Any]) -> bool:
-        return (
-            (seen["kind"], seen["agent"], seen["revision"]) == (self.kind, self.agent, self.revision)
-            and (self.kind == "delete" or seen.get("entry") == self.entry)
-            and (self.kind == "put" or seen.get("reason") == self.reason)
-        )
-
-    def __str__(self) -> str:
-        return f"{self.kind} …{self.agent[-4:]} at {self.revision}" + (
-            f" ({self.reason})" if self.reason else ""
-        )
-
-
-@dataclass(slots=True)
-class Stream:
-    """One life of one watch."""
-
-    source: str
-    name: str
-    where: dict[str, Any] | None
-    after: int | None
-    opened: Request
-    answer: Emission
-    batches: list[Emission] = field(default_factory=list[Emission])
-    earliest: float = NEVER
-    latest: float = NEVER
-    closed: Emission | None = None
-    closing_n: int | None = None
-    replaced_n: float = NEVER
-    start: int = 0
 
 
 class _Watches:
@@ -71,7 +26,7 @@ class _Watches:
         """Judge everything about one watch name of one source."""
         batches = self._batches(source, name)
         ordered = sorted((r for r in requests if r.answers), key=lambda r: r.answers[0].n)
-        if _overlap(ordered):
+        if overlap(ordered):
             return
         streams: list[Stream] = []
         for request in ordered:
@@ -251,6 +206,10 @@ class _Watches:
                     rows, stream.answer, "a batch marked synced", "No batch of the watch was marked synced."
                 )
             return
+        again = next((b for b in stream.batches[synced + 1 :] if b.data.get("synced")), None)
+        if again is not None:
+            self._wrong(["REG-WCH-010", row], again, "no second synced", "The watch was marked synced twice.")
+            return
         first = [c for b in stream.batches[: synced + 1] for c in b.data["changes"]]
         later = [(b, c) for b in stream.batches[synced + 1 :] for c in b.data["changes"]]
         ok = (
@@ -379,7 +338,7 @@ class _Watches:
     ) -> bool:  # fmt: skip
         """Walk what is due and what was sent side by side; blame the first difference."""
         at = 0
-        due, seen = _settled(due, seen)
+        due, seen = settled(due, seen)
         for batch, change in seen:
             while at < len(due) and not due[at].fits(change) and due[at].optional:
                 at += 1
@@ -422,26 +381,6 @@ class _Watches:
         if crashed and (wanted is None or wanted.change.n > crashed[0].n):
             rows.append("REG-WCH-012")
         return rows
-
-
-def _settled(
-    due: list[Due], seen: list[tuple[Emission, dict[str, Any]]]
-) -> tuple[list[Due], list[tuple[Emission, dict[str, Any]]]]:
-    """Both sides with changes of one revision, such as leases that ended together, in one order: by agent."""
-    inner: list[tuple[Emission, dict[str, Any]]] = []
-    for _, group in groupby(seen, key=lambda pair: pair[1]["revision"]):
-        inner += sorted(group, key=lambda pair: pair[1]["agent"])
-    return sorted(due, key=lambda item: (item.revision, item.agent)), inner
-
-
-def _overlap(requests: list[Request]) -> bool:
-    """Whether two operations on a name were under way at once, so that their order is not known."""
-    end = -1
-    for request in sorted(requests, key=lambda r: r.sent_n):
-        if request.sent_n < end:
-            return True
-        end = max(end, request.answers[0].n)
-    return False
 
 
 def judge_watches(case: Case, out: Judgement, history: History, writes: list[Request]) -> None:
