@@ -6,8 +6,8 @@ entry; the tests hold the table against the compiled spec and against what the j
 
 from __future__ import annotations
 
-from .generate import AIMS, SIGNED_AIMS
 from .law import law
+from .roles import ROLES
 
 __all__ = ["properties"]
 
@@ -34,6 +34,7 @@ _PROPERTY = {
     "REG-REF": "reads.unchanged",
     "REG-WCH": "watches.stream",
     "REG-TMB": "watches.resumption",
+    "REG-AGT": "conduct",
     "DRV-LINE": "driver.lines",
     "DRV-TIME": "driver.quiescence",
     "DRV-DET": "driver.determinism",
@@ -41,11 +42,10 @@ _PROPERTY = {
 
 
 def properties() -> dict[str, list[str]]:
-    """Property names by requirement id, for every row that the suite judges."""
+    """Property names by requirement id, for every row that the suite judges in some role of the registry family."""
     found: dict[str, list[str]] = {}
-    for row in law("registry", "registry").rows:
-        base = _PROPERTY[row.rpartition("-")[0]]
-        aimed = row in AIMS or row in SIGNED_AIMS or row.startswith("DRV")
-        if aimed:
-            found[row] = [f"registry.{base}[{row}]"]
+    for name, role in ROLES.items():
+        for row in law("registry", name).rows:
+            if row in role.aims or row in role.signed_aims or row.startswith("DRV"):
+                found.setdefault(row, []).append(f"{name}.{_PROPERTY[row.rpartition('-')[0]]}[{row}]")
     return found

@@ -129,8 +129,6 @@ class _Run:
             return
         request, args = record["request"], record["args"]
         match request:
-            case "join":
-                self._asks.end("Register")
             case "leave":
                 self._asks.end("Register", "Renew")
                 if self._leases.held is not None:
