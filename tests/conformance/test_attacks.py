@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from comity.conformance import certify
 from comity.conformance.driver import CallDriver
 from comity.conformance.generate import AIMS, generate
 from comity.conformance.law import law
@@ -47,6 +48,7 @@ def rewritten(frame: Frame) -> Frame:
     return Frame(frame.attributes, dump(json.loads(octets)).encode())
 
 
+STALE = Change("takes any epoch", "REG-LEASE-007", (("state.py", 'data["epoch"] != entry["epoch"]', "False"),))
 LENIENT: dict[str, tuple[str, Callable[[Frame], Frame]]] = {
     "does not cover the cause": ("CORE-SIG-004", without("causationid")),
     "does not cover the correlation": ("CORE-SIG-004", without("correlationid")),
@@ -103,3 +105,25 @@ def test_a_lenient_verifier_is_found_out(row: str, reading: Callable[[Frame], Fr
         assert patch.hits
     finally:
         patch.undo()
+
+
+def test_garbage_now_and_then_costs_single_cases_and_hides_nothing() -> None:
+    lines = 0
+
+    def factory() -> Callable[[bytes], bytes]:
+        inner = subject(STALE)()
+
+        def answer(line: bytes) -> bytes:
+            nonlocal lines
+            lines += 1
+            return b"<html>" if lines % 4001 == 0 else inner(line)
+
+        return answer
+
+    report = certify(lambda: CallDriver(factory), plans=240)
+    rows = {row["id"]: row["cells"]["sim"] for row in report.data["requirements"]}
+    assert rows["DRV-LINE-003"]["violations"] in (1, 2, 3)
+    assert rows["REG-LEASE-007"]["verdict"] == "fail"
+    assert all(cell["fired"] for cell in rows.values() if cell["verdict"] == "fail")
+    assert any("<html>" in example["seen"] for example in report.data["counterexamples"])
+    assert rows["REG-QRY-002"]["verdict"] == "pass"

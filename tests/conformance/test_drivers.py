@@ -34,7 +34,7 @@ def test_misbehaviour_costs_one_case_is_quoted_and_the_next_life_goes_on(way: st
         lost = subject.run(generate(1, 1, "REG-UPD-001"))
         assert [violation.rows[-1] for violation in lost.judgement.violations] == [row]
         assert lost.judgement.lost is not None
-        assert lost.judgement.fired == {}
+        assert lost.judgement.fired.keys() == set(lost.judgement.violations[0].rows)
         assert lost.judgement.violations[0].seen
         next_life = subject.run(generate(1, 1, "REG-UPD-001"))
         assert next_life.judgement.lost == lost.judgement.lost

@@ -119,7 +119,8 @@ class Campaign:
             self.tally.notes.append(
                 f"nothing is earned: the subject broke off {self._lost} times in {self.tally.plans} plans"
             )
-            self.tally.fired.clear()
+            broken = self.tally.violations
+            self.tally.fired = Counter({row: n for row, n in self.tally.fired.items() if broken[row]})
         self.tally.seconds = time.monotonic() - start
         return self.tally
 

@@ -41,15 +41,20 @@ def judge(plan: Plan, journal: list[dict[str, Any]], law: Law) -> Judgement:
         out.lost = f"{kind}: {quote}"
         out.blame([*_provoked(case), _BROKEN[kind]], n, "one line for each line", f"{kind}: {quote}",
                   f"The conversation with the subject broke ({kind}): {quote}")  # fmt: skip
-        out.fired.clear()
+        out.fired = _blamed(out)
         return out
     judge_events(case, out)
     acting = judge_exchanges(case, out)
     _judge_family(case, out, acting)
     if not _counts(out, acting):
-        broken = {row for violation in out.violations for row in violation.rows}
-        out.fired = {row: max(1, out.fired.get(row, 0)) for row in sorted(broken)}
+        out.fired = _blamed(out)
     return out
+
+
+def _blamed(out: Judgement) -> dict[str, int]:
+    """All that a run with a breach fires: the rows that it breaks."""
+    broken = dict.fromkeys(row for violation in out.violations for row in violation.rows)
+    return {row: max(1, out.fired.get(row, 0)) for row in broken}
 
 
 def _provoked(case: Case) -> list[str]:
