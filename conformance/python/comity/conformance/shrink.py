@@ -60,7 +60,7 @@ def _smaller_values(plan: Plan) -> Iterator[Plan]:
 
 
 def _smaller(op: Operation) -> Iterator[Operation]:
-    for name, floor in (("ms", 1), ("down_ms", 0), ("count", 1)):
+    for name, floor in (("ms", 1), ("down_ms", 0), ("count", 1), ("times", 1)):
         if op.get(name, floor) > floor:
             yield {**op, name: op[name] // 2}
     data: dict[str, Any] = op.get("data", {})

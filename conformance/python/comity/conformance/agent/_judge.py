@@ -7,6 +7,7 @@ responsible for requests, leases and watches, each of which has a module.
 from __future__ import annotations
 
 import base64
+from itertools import islice
 from typing import Any, Final
 
 from ..errors import SelfCheckError
@@ -88,8 +89,12 @@ class _Run:
         self.acted = False
 
     def walk(self) -> None:
-        """Judge record by record."""
-        for n, record in enumerate(self._journal):
+        """Judge record by record, up to the first breach: behind it model and agent part, and the rest follows."""
+        known = len(self._out.violations)
+        breach = min((violation.n for violation in self._out.violations), default=len(self._journal))
+        for n, record in enumerate(self._journal[: breach + 1]):
+            if len(self._out.violations) > known:
+                return
             t = record["t"]
             self._pass_time(t, n)
             if record["what"] in _COMMANDS:
@@ -250,7 +255,7 @@ class _Run:
     def _reactions(self, n: int) -> list[str]:
         """What the agent told its user, or sent, because of the command in record `n`."""
         found: list[str] = []
-        for record in self._journal[n + 1 :]:
+        for record in islice(self._journal, n + 1, None):
             if record["what"] in _COMMANDS:
                 break
             if record["what"] == "emitted":

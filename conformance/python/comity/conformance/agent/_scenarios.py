@@ -270,9 +270,9 @@ def _crashes(script: _Script) -> None:
     """The agent crashes, comes back with what it kept, and wants something else."""
     message = script.rng.choice(("Register", "Watch", "Lookup", "Deregister"))
     _wish(script, message)
-    script.advance(script.rng.choice((0, 1, _CALM, 1_500)))
+    script.advance(script.rng.choice((0, 0, 1, _CALM, 1_500)))
     for _ in range(script.rng.choice((1, 1, 2))):
-        script.add("crash", keep=script.rng.random() < 0.5, down_ms=script.rng.choice((0, 100, 5_000)))
+        script.add("crash", keep=script.rng.random() < 0.3, down_ms=script.rng.choice((0, 100, 5_000)))
         script.join(script.rng.choice(_LEASES))
         script.watch(script.rng.choice(_ZONES))
         script.advance(script.rng.choice((_CALM, 2_000)))
