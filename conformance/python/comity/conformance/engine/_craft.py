@@ -70,7 +70,8 @@ def _bad_text(text: str, variant: int) -> bytes:
         case 2:
             return _with(text, '"odd":"@"').encode().replace(b"@", b"\xff")
         case 3:
-            return _with(text, '"odd":{"\\udc00\\ud800":1}').encode()
+            name = '"\\udc00\\ud800"'
+            return _with(text, f"{name}:1" if variant % 2 else f'"odd":{{{name}:1}}').encode()
         case _:
             return _with(text, '"odd":"@"', "metadata").encode().replace(b'"@', b'"\xc0\xaf')
 
@@ -136,7 +137,12 @@ def _invalid(data: Doc, variant: int) -> Doc:
         odd: tuple[Any, ...] = (None, deep, [None], {"a b": 1}, "x" * 4097, 2**53)
         ways += [{**data, "metadata": {**data["metadata"], "odd": value}} for value in odd]
         ways += [{**data, member: None} for member in ("metadata", "name")]
-        ways += [{**data, "health": "fine"}, {**data, "zone": ""}, {**data, "zone": "a\n"}, {**data, "name": "a\tb"}]
+        ways += [
+            {**data, "health": "fine"},
+            {**data, "zone": ""},
+            {**data, "zone": "a\n"},
+            {**data, "name": "a\tb"},
+        ]
     if "epoch" in data:
         ways += [{**data, "clear": value} for value in (["capabilities"], ["agent"], "zone")]
     if "where" in data:

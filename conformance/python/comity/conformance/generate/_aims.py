@@ -14,13 +14,12 @@ from . import _entries as entries
 from . import _hostile as hostile
 from . import _queries as queries
 from . import _watches as watches
-from ._script import Script
+from ._script import OPS, Script
 from ._walk import walk
 
 __all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY"]
 
 Scenario = Callable[[Script], Any]
-_OPS: Final = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists")
 
 
 def _table() -> dict[str, tuple[Scenario, ...]]:
@@ -47,7 +46,7 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
     put("REG-REV-004", entries.stale_read, entries.pipelined)
     put("REG-DUR-001 REG-DUR-002", entries.crashes)
     put("REG-LKP-001", entries.updates)
-    for n, op in enumerate(_OPS, 2):
+    for n, op in enumerate(OPS, 2):
         put(f"REG-QRY-{n:03d}", partial(queries.filters, op))
     put("REG-QRY-001 REG-QRY-013 REG-QRY-015 REG-CNT-001", partial(queries.filters, None))
     put("REG-QRY-014 REG-QRY-018", queries.pages)

@@ -7,11 +7,12 @@ fill the namespace. Not responsible for the plain scenarios of every row.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from . import _boundary_reads as reads
 from . import _boundary_writes as writes
-from ._script import Script
+from ._script import OPS, Script
 
 __all__ = ["BOUNDARIES", "COSTLY"]
 
@@ -19,11 +20,20 @@ Scenario = Callable[[Script], Any]
 
 
 def _table() -> dict[str, tuple[Scenario, ...]]:
+    any_close = partial(reads.close_values, None)
     rows: dict[str, tuple[Scenario, ...]] = {
+        "REG-REG-001": (writes.large_and_padded,),
         "REG-LEASE-001": (writes.another_length,),
         "REG-LEASE-002": (writes.another_length, writes.wall_jump),
-        "REG-LEASE-003": (writes.not_renewed, writes.together, writes.busy, writes.wall_jump),
+        "REG-LEASE-003": (
+            writes.not_renewed,
+            writes.together,
+            writes.busy,
+            writes.wall_jump,
+            writes.another_length,
+        ),
         "REG-LEASE-004": (writes.just_expired,),
+        "REG-LEASE-005": (writes.another_length,),
         "REG-LEASE-006": (writes.another_length, writes.lengths),
         "REG-REG-002": (writes.just_expired,),
         "REG-REG-006": (writes.both_wrong,),
@@ -34,21 +44,21 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
         "REG-DRG-002": (writes.both_wrong,),
         "REG-DUR-002": (writes.refused_then, reads.crash_between),
         "REG-REV-003": (reads.under_way,),
-        "REG-REV-004": (reads.under_way,),
-        "REG-QRY-001": (reads.odd_filters,),
-        "REG-QRY-012": (reads.odd_filters, reads.close_values),
+        "REG-REV-004": (reads.under_way, reads.left_then_read),
+        "REG-QRY-001": (reads.odd_filters, any_close),
+        "REG-QRY-012": (reads.odd_filters,),
         "REG-QRY-014": (reads.crowd, reads.page_by_page),
-        "REG-QRY-017": (reads.many_keys, reads.close_values),
+        "REG-QRY-017": (reads.many_keys, any_close),
         "REG-QRY-018": (reads.page_by_page,),
         "REG-QRY-019": (reads.other_query,),
         "REG-CNT-001": (reads.odd_filters, reads.crowd),
-        "REG-WCH-001": (reads.side_by_side, reads.crowd),
-        "REG-WCH-002": (reads.side_by_side,),
+        "REG-WCH-001": (reads.side_by_side, reads.crowd, writes.watch_twice_said),
+        "REG-WCH-002": (reads.side_by_side, reads.named_again),
         "REG-WCH-003": (reads.behind,),
         "REG-WCH-004": (reads.behind,),
         "REG-TMB-002": (reads.behind,),
         "REG-WCH-005": (reads.side_by_side,),
-        "REG-WCH-007": (reads.side_by_side,),
+        "REG-WCH-007": (reads.side_by_side, reads.behind),
         "REG-WCH-010": (reads.named_again, writes.watch_twice_said),
         "REG-WCH-011": (writes.watch_twice_said,),
         "REG-WCH-012": (reads.crash_between,),
@@ -62,7 +72,10 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
         "CORE-VER-004": (writes.large_and_padded,),
         "CORE-REP-001": (reads.under_way,),
     }
-    return rows | {f"REG-QRY-{n:03d}": (reads.close_values,) for n in (*range(2, 12), 15)}
+    for n, op in enumerate(OPS, 2):
+        row = f"REG-QRY-{n:03d}"
+        rows[row] = (*rows.get(row, ()), partial(reads.close_values, op))
+    return rows
 
 
 BOUNDARIES: Final = _table()

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ._boundary_writes import GRACE
-from ._script import LONG, Script, ref
+from ._script import LONG, OPS, Script, ref
 
 __all__ = [
     "behind",
     "close_values",
     "crash_between",
     "crowd",
+    "left_then_read",
     "many_keys",
     "named_again",
     "odd_filters",
@@ -30,32 +31,31 @@ CROWD: Final = 104
 _PAIRS: Final[tuple[tuple[Any, Any], ...]] = (
     (1, True), (0, False), (1, 1.0), (0, -0.0), ("1", 1), (2, 10), ("2", "10"), ("B", "a"), ("", "a"), (False, True),
     ("é", "e\u0301"), ("\uff5e", "\U0001f600"), ([1], [True]), ([1], [1.0]), ([1, "a"], ["a", 1]), ([], [1]),
-    ({"k": 1}, {"k": True}), ({"k": 1}, {"k": 1, "l": 2}), (["ml"], ["ml@1"]), ([2, 2, 2], {"k": 1}), (["ab"], "ab"),
+    ({"k": 1}, {"k": True}), ({"k": 1}, {"k": 1, "l": 2}), ("ml", "ml@1"), ([2, 2, 2], {"k": 1}), (["ab"], "ab"),
     ({"k": 1}, [1]), (9_007_199_254_740_991, 9_007_199_254_740_990),
 )  # fmt: skip
-_OPS: Final = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists")
 
 
 # -------------------------------------------------------------------- reads
 
 
-def close_values(s: Script) -> None:
+def close_values(op: str | None, s: Script) -> None:
     """Entries and criteria with values that are nearly the same."""
     pair = s.rng.choice(_PAIRS)
     for c in range(s.clients):
         value = pair[c % 2] if c < 2 else s.rng.choice((*pair, *s.rng.choice(_PAIRS)))
         s.register(c, members={"metadata": {"case": s.nonce, "v": value, "l": [value, "z"]}})
     for _ in range(4):
-        op = s.rng.choice(_OPS)
+        chosen = op if op and s.rng.random() < 0.7 else s.rng.choice(OPS)
         wanted = s.rng.choice(pair)
         other = s.rng.choice(("zz", 77, False))
         value = (
             [*([wanted] * (s.rng.random() < 0.8)), *([other] * (s.rng.random() < 0.5))]
-            if op in ("in", "not_in")
+            if chosen in ("in", "not_in")
             else wanted
         )
-        path = "metadata.l" if op in ("contains", "prefix") and s.rng.random() < 0.7 else "metadata.v"
-        one = {"path": path, "op": op, "value": value}
+        path = "metadata.l" if chosen in ("contains", "prefix") and s.rng.random() < 0.7 else "metadata.v"
+        one = {"path": path, "op": chosen, "value": value}
         s.query(s.anyone(), s.where(one))
         s.query(
             s.anyone(),
@@ -146,6 +146,18 @@ def under_way(s: Script) -> None:
     s.lookup(c, c)
 
 
+def left_then_read(s: Script) -> None:
+    """Reads of all kinds after the last write took something away."""
+    s.register_all()
+    c = s.anyone()
+    s.deregister(c)
+    data: dict[str, Any] = {"consistency": "linearizable"}
+    s.send(s.other(c), "Count", data)
+    s.send(s.other(c), "List", {**data, "limit": s.rng.choice((1, 100))})
+    s.send(c, "Query", {**data, "limit": 100, "where": s.where()})
+    s.lookup(c, c)
+
+
 def crowd(s: Script) -> None:
     """More agents than a page, a batch or a count of a hundred holds."""
     s.clients = CROWD
@@ -210,6 +222,8 @@ def behind(s: Script) -> None:
     """Resuming behind the last change, behind nothing, and around the oldest change kept."""
     s.parameters["history"] = s.rng.choice((1, 2, 3, 4, 100))
     c = s.anyone()
+    d = s.other(c)
+    s.register(d)
     marks = [s.register(c, members={"zone": "a"})]
     for _ in range(4):
         marks.append(s.rng.choice((s.update, s.register))(c, members={"zone": "a"}))
@@ -217,7 +231,7 @@ def behind(s: Script) -> None:
         (0, *(ref("answered", op=mark) for mark in marks), ref("answered", op=marks[-1]))
     )
     s.watch(0, after=point)
-    s.rng.choice((s.update, s.deregister))(c)
+    s.rng.choice((s.update, s.deregister))(s.rng.choice((c, d)))
     if s.rng.random() < 0.3:
         s.parameters["history"] = 100
         s.watch(1, after=0)

@@ -47,7 +47,7 @@ def not_renewed(s: Script) -> None:
     s.parameters["expiry_grace_ms"] = GRACE
     c = s.anyone()
     s.register(c, lease=800)
-    back = s.rng.random() < 0.2
+    back = s.rng.random() < 0.35
     if back:
         s.register(c, lease=800)
     s.advance(650)

@@ -11,9 +11,10 @@ from typing import Any
 
 from ..plan import Operation
 
-__all__ = ["LONG", "Script", "ref"]
+__all__ = ["LONG", "OPS", "Script", "ref"]
 
 LONG = 3_600_000
+OPS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists")
 _ZONES = ("a", "ab", "b", "us-1")
 _HEALTH = ("healthy", "degraded", "unhealthy", "unknown")
 _CAPABILITIES = ("ml.train", "ml.train@1.0", "ml.train@2", "ml.trainer", "vision", "vision@1")
@@ -172,9 +173,7 @@ class Script:
     def criterion(self, op: str | None = None) -> dict[str, Any]:
         """One criterion whose value comes from the pools that entries are made of."""
         rng = self.rng
-        op = op or rng.choice(
-            ["eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "prefix", "exists"]
-        )
+        op = op or rng.choice(OPS)
         path = rng.choice(("zone", "health", "name", "lease_ms", "metadata.n", "metadata.s", "metadata.t",
                            "resources.gpu", "metadata.m.k", "capabilities", "metadata.l"))  # fmt: skip
         value: Any = self._value(path)

@@ -153,7 +153,7 @@ class _Fold:
         if life is None:
             return
         grant = life.grants[-1]
-        self._expired_early(grant, told.n, told.t)
+        self._expired_early(grant, told.n, told.t, [])
         if told.t > grant.latest + self.case.slack:
             self._late(grant, told.n, told.t)
         self._end(life, revision, "expired")
@@ -163,7 +163,8 @@ class _Fold:
         entry = life.versions[-1][1]
         self.history.changes.append(Change(revision, self.agent, entry, None, "expired", told.n, sure))
 
-    def _expired_early(self, grant: Grant, n: int, t: float) -> None:
+    def _expired_early(self, grant: Grant, n: int, t: float, due: list[str]) -> None:
+        """Blame an expiry before its time; `due` are the rows of what was due while the entry lived."""
         if t >= grant.earliest - self.case.slack / 40:
             return
         rows = ["REG-LEASE-002"]
@@ -171,6 +172,7 @@ class _Fold:
             rows.append("REG-LEASE-001")
         if self.case.crashed_between(grant.n, n):
             rows.insert(0, "REG-LEASE-008")
+        rows = [*due, *rows] if "REG-REG-006" in due else [*rows, *due]
         prose = f"The lease ran until {grant.earliest:g} ms at least, yet the entry was gone at {t:g} ms."
         self.out.blame(rows, n, "the entry is live", "the entry has expired", prose)
 
@@ -190,7 +192,7 @@ class _Fold:
         if str(wanted) != str(answer) and life is not None:
             gone = expected(request.message, request.data, None)
             if str(gone) == str(answer):
-                self._expired_early(life.grants[-1], answer.n, answer.t)
+                self._expired_early(life.grants[-1], answer.n, answer.t, wanted.rows)
                 self._fire(request, None, revision, answer)
                 life.hi = revision
                 life.expired_n = answer.n

@@ -122,6 +122,8 @@ class Lookups:
         if answer.t < grant.earliest and grant.earliest < NEVER:
             rows.append("REG-LEASE-002")
             rows += ["REG-LEASE-001"] if grant is not life.grants[0] else []
+        if any(later.revision > revision for later in life.grants):
+            rows.insert(0, "REG-LEASE-004")
         rows.append("REG-REV-003")
         for crash in self.case.crashes:
             if life.grants[0].n < crash.n < answer.n:

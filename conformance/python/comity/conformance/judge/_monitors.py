@@ -235,7 +235,7 @@ def _acted_on(case: Case, out: Judgement, request: Request, astray: bool) -> boo
     if limit is not None and all(d.wall > limit for d in request.deliveries):
         return _expired(out, request, limit, case, astray)
     release = _release(request)
-    if all(d.wall < release for d in request.deliveries):
+    if first.wall < release:
         _ahead(case, out, request, release, astray)
     if not request.answers:
         if not astray and not _excused(case, request):
@@ -313,7 +313,8 @@ def _held_back(case: Case, out: Judgement) -> None:
 
 
 _EXCUSES = {"core.sequence_reused": "CORE-DLV-003", "core.stale_request": "CORE-DLV-002",
-            "core.expired": "CORE-CLK-003", "core.clock_ahead": "CORE-CLK-002"}  # fmt: skip
+            "core.expired": "CORE-CLK-003", "core.clock_ahead": "CORE-CLK-002", "core.not_understood": "CORE-VER-004",
+            "core.too_large": "CORE-LEX-006"}  # fmt: skip
 
 
 def _core_refusals(case: Case, out: Judgement, request: Request, n: int) -> bool:
@@ -338,8 +339,7 @@ def _core_refusals(case: Case, out: Judgement, request: Request, n: int) -> bool
         ):
             continue
         rows = _extras(case, request)[:1] or [_EXCUSES.get(answer.code, PRIMARY[request.message])]
-        if "lease_ms" in str(answer.data.get("pointer", "")) or not rows:
-            rows.append(PRIMARY[request.message])
+        rows.append(PRIMARY[request.message])
         out.blame(rows, answer.n, "the request acted on", str(answer),
                   f"A {request.message} in good order was refused with {answer.code}.")  # fmt: skip
         return False
