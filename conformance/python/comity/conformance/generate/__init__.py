@@ -10,13 +10,12 @@ import random
 
 from ..plan import Plan
 from ._aims import AIMS, SIGNED_AIMS, SIM_ONLY
-from ._boundaries import BOUNDARIES, COSTLY
+from ._boundaries import ANYWHERE, BOUNDARIES
 from ._script import Script
 from ._walk import walk
 
 FAULTY = 0.15
 SUBTLE = 0.6
-_ALL = tuple(dict.fromkeys(s for scenarios in BOUNDARIES.values() for s in scenarios if s not in COSTLY))
 # rows whose scenarios count on what was answered when
 _EXACT = frozenset(["CORE-DLV-002", "CORE-DLV-003", "CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003"])
 
@@ -32,7 +31,7 @@ def generate(
     clients = rng.choice((2, 2, 3, 3, 4))
     script = Script(rng, nonce or f"c{seed}-{index}", clients, sim)
     plain = AIMS.get(aim or "") or SIGNED_AIMS.get(aim or "") or (walk,)
-    subtle = (BOUNDARIES.get(aim, ()) if aim else _ALL) if sim else ()
+    subtle = (BOUNDARIES.get(aim, ()) if aim else ANYWHERE) if sim else ()
     exact = bool(subtle) and rng.random() < SUBTLE
     scenario = rng.choice(subtle if exact else plain)
     script.faulty = rng.random() < FAULTY and aim not in _EXACT and not exact

@@ -14,13 +14,13 @@ from . import _boundary_reads as reads
 from . import _boundary_writes as writes
 from ._script import OPS, Script
 
-__all__ = ["BOUNDARIES", "COSTLY"]
+__all__ = ["ANYWHERE", "BOUNDARIES"]
 
 Scenario = Callable[[Script], Any]
+ANY_CLOSE: Final = partial(reads.close_values, None)
 
 
 def _table() -> dict[str, tuple[Scenario, ...]]:
-    any_close = partial(reads.close_values, None)
     rows: dict[str, tuple[Scenario, ...]] = {
         "REG-REG-001": (writes.large_and_padded,),
         "REG-LEASE-001": (writes.another_length,),
@@ -45,10 +45,10 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
         "REG-DUR-002": (writes.refused_then, reads.crash_between),
         "REG-REV-003": (reads.under_way,),
         "REG-REV-004": (reads.under_way, reads.left_then_read),
-        "REG-QRY-001": (reads.odd_filters, any_close),
+        "REG-QRY-001": (reads.odd_filters, ANY_CLOSE),
         "REG-QRY-012": (reads.odd_filters,),
         "REG-QRY-014": (reads.crowd, reads.page_by_page),
-        "REG-QRY-017": (reads.many_keys, any_close),
+        "REG-QRY-017": (reads.many_keys, ANY_CLOSE),
         "REG-QRY-018": (reads.page_by_page,),
         "REG-QRY-019": (reads.other_query,),
         "REG-CNT-001": (reads.odd_filters, reads.crowd),
@@ -79,5 +79,9 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
 
 
 BOUNDARIES: Final = _table()
-COSTLY: Final = frozenset({reads.crowd})
-"""What is run where it is aimed for, and not at random."""
+ANYWHERE: Final = tuple(
+    scenario
+    for scenario in dict.fromkeys(scenario for scenarios in BOUNDARIES.values() for scenario in scenarios)
+    if scenario is ANY_CLOSE or (not isinstance(scenario, partial) and scenario is not reads.crowd)
+)
+"""What is also run without an aim: each once, but for the crowd, which costs as much as twenty others."""

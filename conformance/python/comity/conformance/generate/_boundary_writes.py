@@ -47,21 +47,22 @@ def not_renewed(s: Script) -> None:
     s.parameters["expiry_grace_ms"] = GRACE
     c = s.anyone()
     s.register(c, lease=800)
-    back = s.rng.random() < 0.35
-    if back:
-        s.register(c, lease=800)
+    s.register(c, lease=800)
     s.advance(650)
-    match 5 if back else s.rng.randrange(5):
-        case 0 | 1:
-            s.update(c)
-        case 2:
-            s.watch(c)
-        case 3:
-            s.lookup(c, c, "linearizable")
-        case 4:
-            s.update(c, members={"if_revision": ref("revision", plus=1)})
-        case _:
-            s.renew(c, back=1)
+    for act in s.rng.sample(range(6), s.rng.randrange(1, 5)):
+        match act:
+            case 0:
+                s.update(c)
+            case 1:
+                s.watch(c)
+            case 2:
+                s.lookup(c, c, "linearizable")
+            case 3:
+                s.update(c, members={"if_revision": ref("revision", plus=1)})
+            case 4:
+                s.query(c, s.where())
+            case _:
+                s.renew(c, back=1)
     s.advance(500)
     _looked_at(s, c)
 
