@@ -122,7 +122,7 @@ def test_a_right_registry_is_conformant_and_the_report_keeps_its_schema() -> Non
 
 
 def test_too_few_plans_are_incomplete_and_never_a_certificate() -> None:
-    report = certify(lambda: CallDriver(toy.toy), plans=5)
+    report = certify("python:comity.registry:reference", plans=5)
     assert (report.exit, report.data["verdict"]) == (2, "incomplete")
 
 
@@ -152,7 +152,7 @@ def test_a_target_that_cannot_be_is_a_usage_error(target: str) -> None:
 def test_an_unknown_role_and_profile_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="no role"):
         certify(lambda: CallDriver(toy.toy), role="emperor", plans=1)
-    with pytest.raises(UsageError, match="no plans for role 'agent'"):
+    with pytest.raises(AdapterError, match="not agent"):
         certify(lambda: CallDriver(toy.toy), role="agent", plans=1)
     with pytest.raises(UsageError, match="profile"):
         certify(lambda: CallDriver(toy.toy), profile="gold", plans=1)

@@ -82,7 +82,7 @@ def _(p: Patch) -> None:
 def _(p: Patch) -> None:
     def change(original: Any, self: Any, now: Now) -> bool:
         self._repeat_at = self._deadline
-        return original(self, now)
+        return bool(original(self, now))
 
     p.around(Single, "wake", change)
 
@@ -269,7 +269,7 @@ def _(p: Patch) -> None:
 @mutant("CORE-ENV-003", "sends-before-its-sequences-are-kept", role=ROLE)
 def _(p: Patch) -> None:
     def change(original: Any, self: Any, *a: Any) -> Request:
-        request = original(self, *a)
+        request: Request = original(self, *a)
         self.persisted("registry-sequence")
         return request
 
