@@ -49,7 +49,7 @@ def not_renewed(s: Script) -> None:
     s.register(c, lease=800)
     s.register(c, lease=800)
     s.advance(650)
-    for act in s.rng.sample(range(6), s.rng.randrange(1, 5)):
+    for act in s.rng.sample(range(6), s.rng.randrange(3, 6)):
         match act:
             case 0:
                 s.update(c)
