@@ -13,7 +13,7 @@ from ._script import Script, ref
 __all__ = ["ahead", "expired", "flood", "garbage", "hostile", "target"]
 
 # how many at a time of those kinds that have many ways
-_SALVO = {"invalid": (6, 14), "bad_attribute": (4, 10), "unknown_member": (2, 5), "critical_member": (2, 5)}
+_SALVO = {"invalid": (10, 20), "bad_attribute": (14, 24), "unknown_member": (2, 5), "critical_member": (2, 5)}
 
 
 def target(s: Script, craft: dict[str, Any]) -> None:
