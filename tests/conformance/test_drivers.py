@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from comity.conformance import AdapterError, certify
-from comity.conformance.driver import StdioDriver
+from comity.conformance.driver import CallDriver, StdioDriver
 from comity.conformance.generate import generate
 from comity.conformance.law import law
 from comity.conformance.simulate import Simulation
+from tests.conformance import toy
 
 ROOT = Path(__file__).parents[2]
 TOY = [sys.executable, str(Path(__file__).with_name("toy.py"))]
@@ -43,13 +44,19 @@ def test_misbehaviour_costs_one_case_is_quoted_and_the_next_life_goes_on(way: st
 
 
 def test_a_program_over_pipes_behaves_as_in_process() -> None:
-    subject = driven(timeout=5.0)
+    subject, here = (
+        driven(timeout=5.0),
+        Simulation(lambda: CallDriver(toy.toy), law("registry", "registry"), 0),
+    )
     try:
         subject.greet()
+        here.greet()
         for number in range(15):
-            assert subject.run(generate(2, number)).judgement.violations == []
+            plan = generate(2, number)
+            assert subject.run(plan).digest == here.run(plan).digest
     finally:
         subject.close()
+        here.close()
 
 
 @pytest.mark.parametrize("way", ["hang:1", "die:1", "garbage:1", "order:1"])
