@@ -39,9 +39,15 @@ _PAIRS: Final[tuple[tuple[Any, Any], ...]] = (
 # -------------------------------------------------------------------- reads
 
 
+_OWN: Final[dict[str, tuple[tuple[Any, Any], ...]]] = {
+    "contains": (("ml", "ml@1"), (["a"], "a")),
+    "prefix": ((["ab"], "ab"), ("", "a")),
+}
+
+
 def close_values(op: str | None, s: Script) -> None:
     """Entries and criteria with values that are nearly the same, three pairs of them side by side."""
-    pairs = s.rng.sample(_PAIRS, 3)
+    pairs = [*_OWN.get(op or "", ()), *s.rng.sample(_PAIRS, 3)][:3]
     for c in range(s.clients):
         side = c % 2 if c < 2 else s.rng.randrange(2)
         values = {f"v{n}": pair[side] for n, pair in enumerate(pairs)}
