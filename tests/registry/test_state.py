@@ -111,6 +111,19 @@ def test_replay_and_snapshot_give_the_same_state(script: list[Any], cut: int, hi
         assert restored.next_deadline() == original.state.next_deadline()
 
 
+def test_a_restored_replica_sends_to_watches_in_the_same_order() -> None:
+    """Watches are published to in the order in which they were opened, also after a snapshot."""
+    world = Script()
+    for source in (AGENTS[1], AGENTS[0]):
+        world.command(source, "Watch", {"watch": "w", "lease_ms": 60_000})
+    restored = State()
+    restored.restore(world.state.snapshot())
+    world.command(AGENTS[2], "Register", {"agent": AGENTS[2], "capabilities": [], "lease_ms": 60_000})
+    restored.apply(len(world.records), decode(world.records[-1]))
+    assert [batch.source for batch in restored.watches.unsent][-2:] == [AGENTS[1], AGENTS[0]]
+    assert restored.hash() == world.state.hash()
+
+
 class Mirror:
     """What a watcher knows, from nothing but the batches of one watch."""
 

@@ -108,7 +108,7 @@ class Watches:
         """Plain JSON from which `load` makes the same watches."""
         rows = [
             [*key, live.filter.where, live.after, live.lease_ms, live.index, self.leases.deadlines[key]]
-            for key, live in sorted(self._live.items())
+            for key, live in self._live.items()  # in the order of opening, which is that of publishing
         ]
         return {"live": rows, "unsent": [list(batch) for batch in self.unsent]}
 
