@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -93,15 +93,21 @@ def load_row(seconds: float) -> Row:
     )
 
 
+def per_call(batches: Mapping[str, Callable[[], object]], size: int) -> dict[str, float]:
+    """Microseconds per call of batches that make `size` calls each, in turn."""
+    return {side: seconds * 1e6 / size for side, seconds in interleaved(batches, inner=1).items()}
+
+
 def get_row(registry: Registry, entries: list[dict[str, Any]]) -> Row:
     agents = [entry["agent"] for entry in entries]
     random.Random(1).shuffle(agents)
-    asked = itertools.cycle(agents)
     table = {entry["agent"]: entry for entry in entries}
-    found = interleaved(
-        {"ours": lambda: registry.get(next(asked)), "dict": lambda: table.get(next(asked))}, inner=5000
-    )
-    us = {side: seconds * 1e6 for side, seconds in found.items()}
+
+    def ask(get: Callable[[str], object]) -> None:
+        for agent in agents:
+            get(agent)
+
+    us = per_call({"ours": partial(ask, registry.get), "dict": partial(ask, table.get)}, AGENTS)
     note = "random agents, among 100,000"
     return Row(
         "registry get", us["ours"], "µs", "≤ 1 µs", us["ours"] <= 1, "a plain dict", us["dict"], None, note
@@ -136,12 +142,15 @@ def update_row(registry: Registry, entries: list[dict[str, Any]]) -> Row:
         Update.model_validate({"agent": entry["agent"], "epoch": entry["epoch"], "health": next(healths)})
         for entry in draw.sample(entries, 20_000)
     ]
+    batches = itertools.cycle(updates[start : start + 1000] for start in range(0, len(updates), 1000))
     numbers = itertools.count(10**9)
-    asked = itertools.cycle(updates)
-    us = (
-        interleaved({"ours": lambda: registry.apply(next(asked), next(numbers), 0)}, inner=1000)["ours"] * 1e6
-    )
-    registry.take_changes()
+
+    def write() -> None:
+        for update in next(batches):
+            registry.apply(update, next(numbers), 0)
+            registry.take_changes()
+
+    us = per_call({"ours": write}, 1000)["ours"]
     note = "an Update of health through the machine, all postings kept; 20,000 random agents"
     return Row("registry indexed update", us, "µs", "≤ 10 µs", us <= 10, note=note)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -192,3 +193,22 @@ def test_a_sealed_cursor_of_another_shape_is_refused() -> None:
     text = json.dumps([hashlib.sha256(sealed).digest()[:12].hex(), *body])
     with pytest.raises(RemoteProtocolError):
         loaded([]).query({}, [], 1, base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode())
+
+
+def test_the_index_forgets_what_nobody_states_any_more() -> None:
+    """Keys come from strangers: none of them is remembered once its last entry is gone."""
+
+    def kept(rounds: int) -> int:
+        registry = Registry(history=1)
+        tracemalloc.start()
+        try:
+            for number in range(rounds):
+                stated: dict[str, Any] = {"capabilities": [], "metadata": {f"k{number}": {"deep": number}}}
+                write(registry, {}, "register", "agent-1", stated, number + 1)
+                registry.take_changes()
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    kept(100)
+    assert kept(2000) < kept(100) + 50_000

@@ -15,7 +15,7 @@ from ._script import Script
 from ._walk import walk
 
 FAULTY = 0.15
-SUBTLE = 0.6
+SUBTLE = 0.7
 # rows whose scenarios count on what was answered when
 _EXACT = frozenset(["CORE-DLV-002", "CORE-DLV-003", "CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003"])
 

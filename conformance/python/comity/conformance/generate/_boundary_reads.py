@@ -39,30 +39,37 @@ _PAIRS: Final[tuple[tuple[Any, Any], ...]] = (
 # -------------------------------------------------------------------- reads
 
 
+_OWN: Final[dict[str, tuple[tuple[Any, Any], ...]]] = {
+    "contains": (("ml", "ml@1"), (["a"], "a")),
+    "prefix": ((["ab"], "ab"), ("", "a")),
+}
+
+
 def close_values(op: str | None, s: Script) -> None:
-    """Entries and criteria with values that are nearly the same."""
-    pair = s.rng.choice(_PAIRS)
+    """Entries and criteria with values that are nearly the same, three pairs of them side by side."""
+    pairs = [*_OWN.get(op or "", ()), *s.rng.sample(_PAIRS, 3)][:3]
     for c in range(s.clients):
-        value = pair[c % 2] if c < 2 else s.rng.choice((*pair, *s.rng.choice(_PAIRS)))
-        s.register(c, members={"metadata": {"case": s.nonce, "v": value, "l": [value, "z"]}})
-    for _ in range(4):
-        chosen = op if op and s.rng.random() < 0.7 else s.rng.choice(OPS)
-        wanted = s.rng.choice(pair)
+        side = c % 2 if c < 2 else s.rng.randrange(2)
+        values = {f"v{n}": pair[side] for n, pair in enumerate(pairs)}
+        lists = {f"l{n}": [pair[side], "z"] for n, pair in enumerate(pairs)}
+        s.register(c, members={"metadata": {"case": s.nonce, **values, **lists}})
+    for n, pair in enumerate(pairs):
+        for _ in range(2):
+            chosen = op if op and s.rng.random() < 0.7 else s.rng.choice(OPS)
+            s.query(s.anyone(), s.where(_close(s, chosen, n, s.rng.choice(pair))))
+        same = {"path": f"metadata.l{n}", "op": s.rng.choice(("eq", "ne")), "value": [pair[0], "z"]}
+        s.query(s.anyone(), s.where(same))
+        s.query(0, s.where(), order_by=[{"path": f"metadata.v{n}", "descending": s.rng.random() < 0.5}])
+
+
+def _close(s: Script, op: str, n: int, wanted: Any) -> dict[str, Any]:
+    """A criterion that asks for one value of the n-th pair; among others, where the operator takes a list."""
+    value = wanted
+    if op in ("in", "not_in"):
         other = s.rng.choice(("zz", 77, False))
-        value = (
-            [*([wanted] * (s.rng.random() < 0.8)), *([other] * (s.rng.random() < 0.5))]
-            if chosen in ("in", "not_in")
-            else wanted
-        )
-        path = "metadata.l" if chosen in ("contains", "prefix") and s.rng.random() < 0.7 else "metadata.v"
-        one = {"path": path, "op": chosen, "value": value}
-        s.query(s.anyone(), s.where(one))
-        s.query(
-            s.anyone(),
-            s.where({"path": "metadata.l", "op": s.rng.choice(("eq", "ne")), "value": [wanted, "z"]}),
-        )
-    for down in (False, True):
-        s.query(0, s.where(), order_by=[{"path": "metadata.v", "descending": down}])
+        value = [*([wanted] * (s.rng.random() < 0.8)), *([other] * (s.rng.random() < 0.5))]
+    member = "l" if op in ("contains", "prefix") and s.rng.random() < 0.7 else "v"
+    return {"path": f"metadata.{member}{n}", "op": op, "value": value}
 
 
 def odd_filters(s: Script) -> None:
@@ -107,7 +114,7 @@ def page_by_page(s: Script) -> None:
     order: dict[str, Any] = {} if s.rng.random() < 0.5 else {"order_by": [{"path": "zone"}]}
     last = s.query(0, s.where(), limit=1, **order)
     for turn in range(3):
-        if turn == 0 and s.rng.random() < 0.3:
+        if turn == 0 and s.rng.random() < 0.5:
             s.crash()
         for _ in range(s.rng.randrange(3)):
             s.deregister(s.anyone())
@@ -129,6 +136,8 @@ def other_query(s: Script) -> None:
     )
     s.query(0, s.where(), limit=1, order_by=other, cursor=ref("cursor", op=first))
     s.query(0, s.where(s.criterion()), limit=1, order_by=order, cursor=ref("cursor", op=first))
+    plain = s.query(0, s.where(), limit=1)
+    s.query(0, s.where(s.criterion()), limit=1, cursor=ref("cursor", op=plain))
 
 
 def under_way(s: Script) -> None:
@@ -208,6 +217,7 @@ def named_again(s: Script) -> None:
     c = 1
     if s.rng.random() < 0.6:
         s.register(c)
+    s.send(1, "Watch", {"watch": "all", "lease_ms": LONG})
     s.watch(0, lease=400)
     for _ in range(s.rng.randrange(1, 3)):
         s.advance(300)

@@ -49,7 +49,7 @@ def not_renewed(s: Script) -> None:
     s.register(c, lease=800)
     s.register(c, lease=800)
     s.advance(650)
-    for act in s.rng.sample(range(6), s.rng.randrange(1, 5)):
+    for act in s.rng.sample(range(6), s.rng.randrange(3, 6)):
         match act:
             case 0:
                 s.update(c)
@@ -70,19 +70,19 @@ def not_renewed(s: Script) -> None:
 def another_length(s: Script) -> None:
     """The last grant counts, longer or shorter, by Register or by Renew."""
     s.parameters["expiry_grace_ms"] = GRACE
-    c = s.anyone()
-    lengths = s.rng.choice(((300, LONG), (LONG, 300), (300, 900), (900, 300)))
-    s.register(c, lease=lengths[0])
-    if s.rng.random() < 0.5:
-        s.register(c, lease=lengths[1])
-    else:
-        s.renew(c, lease=lengths[1])
+    for c in range(s.clients):
+        first, last = s.rng.choice(((300, LONG), (LONG, 300), (300, 900), (900, 300)))
+        s.register(c, lease=first)
+        if s.rng.random() < 0.5:
+            s.register(c, lease=last)
+            continue
+        s.renew(c, lease=last)
         if s.rng.random() < 0.5:
             s.renew(c)
     s.advance(650)
-    _looked_at(s, c)
+    _looked_at(s, *range(s.clients))
     s.advance(600)
-    _looked_at(s, c)
+    _looked_at(s, *range(s.clients))
 
 
 def wall_jump(s: Script) -> None:

@@ -13,13 +13,14 @@ from ._script import Script, ref
 __all__ = ["ahead", "expired", "flood", "garbage", "hostile", "target"]
 
 # how many at a time of those kinds that have many ways
-_SALVO = {"invalid": (6, 14), "bad_attribute": (4, 10), "unknown_member": (2, 5), "critical_member": (2, 5)}
+_SALVO = {"invalid": (14, 26), "bad_attribute": (14, 24), "unknown_member": (2, 5), "critical_member": (2, 5)}
 
 
 def target(s: Script, craft: dict[str, Any]) -> None:
     c = s.anyone()
     filtered = craft.get("kind") in ("unknown_member", "newer_member") and s.rng.random() < 0.5
-    match 3 if filtered else s.rng.randrange(7):
+    full = craft.get("kind") == "invalid" and s.rng.random() < 0.4
+    match 3 if filtered else 0 if full else s.rng.randrange(7):
         case 0:
             s.register(c, craft=craft)
         case 1:

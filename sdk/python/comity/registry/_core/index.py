@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from .query import Filter
+from .query import Filter, bare
 from .values import Entry, getter, key_of, leaves
 
-__all__ = ["Index", "Slot", "by_agent"]
+__all__ = ["MEMBERS", "Index", "Slot", "by_agent"]
 
+MEMBERS = ("capabilities", "name", "endpoint", "health", "zone", "node", "metadata", "resources")
 _SCALARS = ("name", "endpoint", "health", "zone", "node")
 _MAPS = ("metadata", "resources")
+_TOP = ("capabilities", *_SCALARS)
 _MAX_COMPOUNDS = 8
 _MAX_SHAPES = 64
 _WHATEVER = ("",)
@@ -46,7 +48,7 @@ class Index:
 
     def __init__(self) -> None:
         self.agents: dict[str, Slot] = {}
-        self._paths: dict[str, _Postings] = {path: {} for path in ("capabilities", *_SCALARS)}
+        self._paths: dict[str, _Postings] = {path: {} for path in _TOP}
         self._compounds: dict[tuple[str, ...], _Compound] = {}
         self._effort: dict[tuple[str, ...], int] = {}
 
@@ -64,21 +66,27 @@ class Index:
         for compound in self._compounds.values():
             compound.remove(slot)
 
-    def replace(self, slot: Slot, after: Entry) -> None:
-        """Give the slot another entry and move it where that differs."""
+    def replace(self, slot: Slot, after: Entry, members: Iterable[str] = MEMBERS) -> None:
+        """Give the slot another entry, which differs in `members` at most, and move it where that shows."""
         before, names = slot.entry, slot.names
         slot.entry = after
-        for member in _SCALARS:
-            if (old := before.get(member)) != (new := after.get(member)):
-                self._move(member, slot, (old,), (new,))
-        if before["capabilities"] != after["capabilities"]:
-            slot.names = _names(after)
-            self._move("capabilities", slot, names, slot.names)
-        for member in _MAPS:
-            if (old := before.get(member)) is not (new := after.get(member)):
+        for member in members:
+            old, new = before.get(member), after.get(member)
+            if old is new:
+                continue
+            if member == "capabilities":
+                slot.names = _names(after)
+                self._move(member, slot, names, slot.names)
+            elif member in _MAPS:
                 self._move_leaves(slot, set(leaves(member, old)), set(leaves(member, new)))
+            else:
+                if old is not None:
+                    _discard(self._paths[member], old, slot)
+                if new is not None:
+                    _add(self._paths[member], new, slot)
         for compound in self._compounds.values():
-            compound.replace(slot, before, names)
+            if not compound.members.isdisjoint(members):
+                compound.replace(slot, before, names)
 
     def find(self, chosen: Filter) -> list[Slot] | set[Slot]:
         """The slots that have what `chosen` wants of the index; a list comes in the order of agents, a set in none.
@@ -99,35 +107,36 @@ class Index:
     def _each(self, slot: Slot, act: _Act) -> None:
         paths, entry = self._paths, slot.entry
         for member in _SCALARS:
-            if (value := entry.get(member)) is not None:
-                act(paths[member], value, slot)
+            if member in entry:
+                act(paths[member], entry[member], slot)
         postings = paths["capabilities"]
         for name in slot.names:
             act(postings, name, slot)
         for member in _MAPS:
-            for path, key in leaves(member, entry.get(member)):
-                act(self._at(path), key, slot)
+            if member in entry:
+                for path, key in leaves(member, entry[member]):
+                    self._on_leaf(act, path, key, slot)
 
-    def _at(self, path: str) -> _Postings:
+    def _on_leaf(self, act: _Act, path: str, key: Any, slot: Slot) -> None:
         postings = self._paths.get(path)
         if postings is None:
             postings = self._paths[path] = {}
-        return postings
+        act(postings, key, slot)
+        if not postings:
+            del self._paths[path]  # whoever chooses the keys does not choose how many are remembered
 
-    def _move(self, path: str, slot: Slot, old: Iterable[Any], new: Iterable[Any]) -> None:
+    def _move(self, path: str, slot: Slot, old: Iterable[str], new: Iterable[str]) -> None:
         postings = self._paths[path]
         for key in old:
-            if key is not None:
-                _discard(postings, key, slot)
+            _discard(postings, key, slot)
         for key in new:
-            if key is not None:
-                _add(postings, key, slot)
+            _add(postings, key, slot)
 
     def _move_leaves(self, slot: Slot, old: set[tuple[str, Any]], new: set[tuple[str, Any]]) -> None:
         for path, key in old - new:
-            _discard(self._paths[path], key, slot)
+            self._on_leaf(_discard, path, key, slot)
         for path, key in new - old:
-            _add(self._at(path), key, slot)
+            self._on_leaf(_add, path, key, slot)
 
     def _posting(self, path: str, key: Any) -> set[Slot]:
         postings = self.agents if path == "agent" else self._paths.get(path, {})
@@ -158,12 +167,14 @@ class _Posting(set[Slot]):
 class _Compound:
     """Postings by the values at several paths together: first the scalars, then the capability where one is asked."""
 
-    __slots__ = ("_cells", "_paths", "_read", "_with_capability")
+    __slots__ = ("_cells", "_deep", "_plain", "_read", "_with_capability", "members")
 
     def __init__(self, shape: Sequence[str]) -> None:
+        self.members = {path.partition(".")[0] for path in shape}
         self._with_capability = "capabilities" in shape
-        self._paths = [path for path in shape if path != "capabilities"]
-        self._read = [getter(path) for path in self._paths]
+        self._plain = [path for path in shape if path in _SCALARS]
+        self._deep = [path for path in shape if path not in _TOP]
+        self._read = [getter(path) for path in self._deep]
         self._cells: dict[tuple[Any, ...], dict[Any, _Posting]] = {}
 
     def add(self, slot: Slot) -> None:
@@ -205,7 +216,7 @@ class _Compound:
             del self._cells[scalars]
 
     def get(self, values: dict[str, Any]) -> list[Slot]:
-        cell = self._cells.get(tuple([values[path] for path in self._paths]))
+        cell = self._cells.get(tuple([values[path] for path in self._plain + self._deep]))
         posting = cell.get(values.get("capabilities", "")) if cell else None
         if posting is None:
             return []
@@ -214,11 +225,11 @@ class _Compound:
         return posting.order
 
     def _scalars(self, entry: Entry) -> tuple[Any, ...]:
-        return tuple([v if type(v := read(entry)) is str else key_of(v) for read in self._read])
+        return (*map(entry.get, self._plain), *[key_of(read(entry)) for read in self._read])
 
 
 def _names(entry: Entry) -> tuple[str, ...]:
-    return tuple({capability.partition("@")[0] for capability in entry["capabilities"]})
+    return tuple(set(map(bare, entry["capabilities"])))
 
 
 def _add(postings: _Postings, key: Any, slot: Slot) -> None:

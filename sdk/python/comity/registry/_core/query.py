@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from .values import getter, key_of, kind_of, same
@@ -76,6 +77,7 @@ class Filter:
         return _conjunction(self._rest, self._any)
 
 
+@lru_cache(maxsize=16384)
 def bare(capability: str) -> str:
     """The capability without its version."""
     return capability.partition("@")[0]

@@ -7,8 +7,10 @@ write, for repeated requests or for watches.
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from comity.sdk._generated.registry_v1.machines import ENTRY
@@ -17,7 +19,7 @@ from comity.sdk.model import MISSING, Message
 
 from .dedup import Outcome, refusal
 from .history import Change, History
-from .index import Index, Slot, by_agent
+from .index import MEMBERS, Index, Slot, by_agent
 from .lease import Leases
 from .order import Cursor, Order
 from .query import Filter
@@ -25,8 +27,7 @@ from .values import Entry
 
 __all__ = ["Page", "Registry"]
 
-_OPTIONAL = ("name", "endpoint", "metadata", "health", "zone", "node", "resources")
-_CARRIED = ("capabilities", *_OPTIONAL)
+_CARRIED = frozenset(MEMBERS)
 
 
 class Page(NamedTuple):
@@ -159,12 +160,13 @@ class Registry:
 
         For a snapshot or a transfer: no history is written, and what was here before stays.
         """
-        slots = [Slot(entry) for entry in entries]
-        for slot in slots:
-            self._index.add(slot)
-        self._ordered = sorted(self._slots.values(), key=by_agent)
-        given: Mapping[str, int] = deadlines or {slot.agent: slot.entry["lease_ms"] for slot in slots}
-        self.leases.load({slot.agent: given[slot.agent] for slot in slots})
+        with _uncollected():
+            slots = [Slot(entry) for entry in entries]
+            for slot in slots:
+                self._index.add(slot)
+            self._ordered = sorted(self._slots.values(), key=by_agent)
+            given: Mapping[str, int] = deadlines or {slot.agent: slot.entry["lease_ms"] for slot in slots}
+            self.leases.load({slot.agent: given[slot.agent] for slot in slots})
 
     def _load(self, slot: Slot | None) -> Instance:
         machine = self._machine
@@ -184,7 +186,7 @@ class Registry:
 
     def _admit(self, slot: Slot | None, message: Any, revision: int) -> Outcome:
         entry: Entry = {"agent": message.agent}
-        _carry(message, _CARRIED, entry)
+        _carry(message, entry)
         entry |= {"lease_ms": message.lease_ms, "epoch": revision, "revision": revision}
         if slot is None:
             slot = Slot(entry)
@@ -192,25 +194,25 @@ class Registry:
             self._index.add(slot)
             self._note(Change(revision, slot.agent, None, entry))
         else:
-            self._replace(slot, entry, revision)
+            self._replace(slot, entry, revision, MEMBERS)
         answer = {"agent": slot.agent, "epoch": revision, "revision": revision, "lease_ms": message.lease_ms}
         return Outcome("Registered", answer)
 
     def _apply_update(self, slot: Slot, message: Any, revision: int) -> Outcome:
         entry = dict(slot.entry)
-        if message.clear is not MISSING:
-            for member in message.clear:
-                entry.pop(member, None)
-        _carry(message, _CARRIED, entry)
+        cleared: Sequence[str] = () if message.clear is MISSING else message.clear
+        for member in cleared:
+            entry.pop(member, None)
+        changed = {*_carry(message, entry), *cleared}
         entry["revision"] = revision
-        self._replace(slot, entry, revision)
+        self._replace(slot, entry, revision, changed)
         return Outcome("Updated", {"agent": slot.agent, "revision": revision})
 
     def _prolong(self, slot: Slot, message: Any, revision: int) -> Outcome:
         entry = slot.entry
         lease: int = self._machine.context["lease_ms"]
         if lease != entry["lease_ms"]:
-            self._index.replace(slot, entry | {"lease_ms": lease})
+            slot.entry = entry | {"lease_ms": lease}
         answer = {"agent": slot.agent, "epoch": entry["epoch"], "revision": revision, "lease_ms": lease}
         return Outcome("Renewed", answer)
 
@@ -219,9 +221,9 @@ class Registry:
         self._remove(slot, revision, "deregistered")
         return Outcome("Deregistered", {"agent": slot.agent, "revision": revision})
 
-    def _replace(self, slot: Slot, entry: Entry, revision: int) -> None:
+    def _replace(self, slot: Slot, entry: Entry, revision: int, members: Iterable[str]) -> None:
         before = slot.entry
-        self._index.replace(slot, entry)
+        self._index.replace(slot, entry, members)
         self._note(Change(revision, slot.agent, before, entry))
 
     def _remove(self, slot: Slot, revision: int, reason: str) -> None:
@@ -234,8 +236,21 @@ class Registry:
         self._changed.append(change)
 
 
-def _carry(message: Any, members: Sequence[str], entry: Entry) -> None:
-    for member in members:
-        value = getattr(message, member)
-        if value is not MISSING:
-            entry[member] = value
+def _carry(message: Any, entry: Entry) -> list[str]:
+    """Put the members of an entry that `message` carries into `entry`; their names."""
+    carried = sorted(_CARRIED & message.model_fields_set)
+    for member in carried:
+        entry[member] = getattr(message, member)
+    return carried
+
+
+@contextmanager
+def _uncollected() -> Generator[None, None, None]:
+    """Without garbage collection: what is loaded stays, and would only be looked through again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -80,11 +80,12 @@ def _descend(value: Any, keys: list[str]) -> Any:
 
 
 def leaves(path: str, value: Any) -> list[tuple[str, Any]]:
-    """Every scalar below `value` with its path and index key; lists and absence have none."""
-    if _KINDS.get(type(value)) != "map":
-        key = key_of(value)
-        return [] if key is None else [(path, key)]
+    """Every scalar below the map `value` with its path and index key; lists and absence have none."""
     found: list[tuple[str, Any]] = []
-    for name, inner in value.items():
-        found += leaves(f"{path}.{name}", inner)
+    for name, inner in value.items() if value else ():
+        key = key_of(inner)
+        if key is not None:
+            found.append((f"{path}.{name}", key))
+        elif _KINDS[type(inner)] == "map":
+            found += leaves(f"{path}.{name}", inner)
     return found
