@@ -50,7 +50,7 @@ class AgentToy:
             self.now, self.wall = now["mono_ms"], now["wall_ms"]
             handler(data)
             answer, said = "Done", {"outputs": self.outputs}
-            if self.pending or self.lease or self.held:
+            if self.pending or self.lease or self.held or self.watches:
                 said["idle_until"] = self.now + POLL
         return json.dumps({"n": asked["n"], "type": answer, "data": said}).encode()
 
@@ -142,12 +142,14 @@ class AgentToy:
 
     def begin(self, ticket: str, watch: Data) -> None:
         watch["name"], watch["index"] = f"n{self.count + 1}", 0
-        self.rewatch(ticket, watch)
-
-    def rewatch(self, ticket: str, watch: Data) -> None:
         behind = {"after": watch["revision"]} if watch["revision"] else {}
         wish = {name: value for name, value in watch["wish"].items() if name != "after"}
         self.ask("Watch", {**wish, **behind, "watch": watch["name"]}, f"watch {ticket}", ticket=ticket)
+        watch["renew"] = self.now + watch["wish"]["lease_ms"] // 2
+
+    def prolong(self, ticket: str, watch: Data) -> None:
+        named = {"watch": watch["name"], "lease_ms": watch["wish"]["lease_ms"], "index": watch["index"]}
+        self.ask("Watch", named, f"watch {ticket}", ticket=ticket)
         watch["renew"] = self.now + watch["wish"]["lease_ms"] // 2
 
     # --------------------------------------------------------------------- time
@@ -166,7 +168,7 @@ class AgentToy:
         for ticket, watch in self.watches.items():
             waits = any(ask["about"] == f"watch {ticket}" for ask in self.pending.values())
             if self.now >= watch["renew"] and not waits:
-                self.rewatch(ticket, watch)
+                self.prolong(ticket, watch)
         self.keep_lease()
 
     def keep_lease(self) -> None:
@@ -242,8 +244,9 @@ class AgentToy:
                 self.lease, self.entry = {}, {}
                 self.tell(told, self.ticket, code=code)
             case "Watch" if watch is not None:
-                watch["revision"] = 0
-                self.tell("reset", ask["ticket"])
+                if code != "registry.unknown_watch":
+                    watch["revision"] = 0
+                    self.tell("reset", ask["ticket"])
                 self.begin(ask["ticket"], watch)
             case "Unwatch":
                 self.tell("closed", ask["ticket"])

@@ -29,13 +29,14 @@ BODY = {"name", "endpoint", "capabilities", "metadata", "health", "zone", "node"
 OPTIONAL = {
     "Register": BODY | {"if_revision"}, "Update": BODY | {"clear", "if_revision"}, "Renew": {"lease_ms"},
     "Deregister": {"if_revision"}, "Query": {"where", "order_by", "cursor"}, "List": {"cursor"}, "Count": {"where"},
-    "Watch": {"where", "after"},
+    "Watch": {"where", "after", "index"},
 }  # fmt: skip
 WRITES = {"Register", "Update", "Renew", "Deregister", "Watch", "Unwatch"}
 TYPES: dict[str, type | tuple[type, ...]] = {
     "agent": str, "capabilities": list, "lease_ms": int, "epoch": int, "if_revision": int, "consistency": str,
     "limit": int, "watch": str, "where": dict, "order_by": list, "cursor": str, "metadata": dict, "resources": dict,
     "clear": list, "name": str, "zone": str, "node": str, "health": str, "endpoint": str, "after": int,
+    "index": int,
 }  # fmt: skip
 KINDS = ("boolean", "number", "string", "list", "map")
 MISSING: Any = object()
@@ -446,6 +447,8 @@ class Toy:
                 return "Refused", {"code": "registry.unknown_watch"}
             del self.watches[key]
             return "Unwatched", {"watch": d["watch"]}
+        if old is None and "index" in d:
+            return "Refused", {"code": "registry.unknown_watch", "revision": self.revision}
         if old is not None:
             old["due"] = self.clock + d["lease_ms"]
             found = old

@@ -385,6 +385,24 @@ def test_a_watch_outlives_its_lease_by_renewal_and_ends_when_told() -> None:
     assert net.client.next_deadline() is None
 
 
+def test_a_watch_that_lapsed_unnoticed_goes_on_behind_what_was_seen() -> None:
+    """REG-WCH-013, REG-AGT-008: more changes than were ever counted come while nothing gets through."""
+    net = Net()
+    net.do("watch", lease_ms=1500)
+    register(net, 1)
+    net.lose = lambda send: True
+    net.run(4000)
+    for n in range(2, 5):
+        register(net, n)
+    net.lose = lambda send: False
+    net.run(2000)
+    register(net, 5)
+    revisions = [revision for _, revision in seen(net)]
+    assert revisions == sorted(set(revisions))
+    assert len(revisions) == 5
+    assert net.events("reset") == []
+
+
 def test_duplicates_of_batches_are_given_once() -> None:
     net = Net()
     double = net.keep("Changes")

@@ -15,6 +15,7 @@ from comity.registry.client import RegistryClient
 from comity.sdk._generated.registry_v1.machines import WATCHER
 from comity.sdk.inbox import Accepted, Inbox
 from comity.sdk.machine import Instance
+from comity.sdk.model import MISSING
 from comity.sdk.ports import Frame, Now, Send
 from tests.mutants._patch import Patch, mutant
 
@@ -256,6 +257,41 @@ def _(p: Patch) -> None:
             original(self)
 
     p.around(_watcher.Watcher, "_name_watch", change)
+
+
+@mutant("REG-AGT-007", "prolongs-without-an-index", role=ROLE)
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, name: str) -> Any:
+        message = original(self, name)
+        return message if name == "Unwatch" else message.model_copy(update={"index": MISSING})
+
+    p.around(Watcher, "_message", change)
+
+
+@mutant("REG-AGT-007", "prolongs-with-the-index-of-the-beginning", role=ROLE)
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, name: str) -> Any:
+        message = original(self, name)
+        again = name == "Watch" and message.index is not MISSING
+        return message.model_copy(update={"index": 0}) if again else message
+
+    p.around(Watcher, "_message", change)
+
+
+@mutant("REG-AGT-007", "lets-its-watches-lapse", role=ROLE)
+def _(p: Patch) -> None:
+    p.edge(WATCHER, "keep", lambda event, it: False)
+
+
+@mutant("REG-AGT-008", "starts-over-where-its-watch-was-forgotten", role=ROLE)
+def _(p: Patch) -> None:
+    p.edge(WATCHER, "lapsed", lambda event, it: False)
+    p.edge(WATCHER, "start-over", lambda event, it: True)
+
+
+@mutant("REG-AGT-008", "gives-up-where-its-watch-was-forgotten", role=ROLE)
+def _(p: Patch) -> None:
+    p.edge(WATCHER, "lapsed", lambda event, it: False)
 
 
 # ------------------------------------------------------------------------ core

@@ -18,7 +18,7 @@ from comity.registry._core.state import State
 from comity.registry._core.values import getter, kind_of, same
 from comity.registry._core.watch import Watches
 from comity.registry.service import RegistryService
-from comity.sdk._generated.registry_v1.machines import ENTRY
+from comity.sdk._generated.registry_v1.machines import ENTRY, WATCH
 from comity.sdk.inbox import Accepted, Inbox, Rejected
 from comity.sdk.machine import Effect, Instance
 from comity.sdk.model import MISSING
@@ -564,6 +564,11 @@ def _(p: Patch) -> None:
         original(self, now)
 
     p.around(RegistryService, "caught_up", change)
+
+
+@mutant("REG-WCH-013", "opens-a-watch-that-was-to-be-prolonged")
+def _(p: Patch) -> None:
+    p.edge(WATCH, "open", lambda event, it: event.after is MISSING or it.predicates["kept"](event, it))
 
 
 @mutant("REG-TMB-001", "leaves-no-tombstones")

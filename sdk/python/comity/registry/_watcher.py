@@ -83,6 +83,13 @@ class Watcher:
     def _message(self, name: str) -> Message:
         if name == "Unwatch":
             return Unwatch.model_validate({"watch": self.name})
+        if self.machine.state == "live":  # REG-AGT-007
+            wish = {
+                "watch": self.name,
+                "lease_ms": self._wish["lease_ms"],
+                "index": self.machine.context["index"],
+            }
+            return Watch.model_validate(wish)
         revision = self.machine.context["revision"]
         behind = {"after": revision} if revision else {}
         return Watch.model_validate({"watch": self.name, **self._wish, **behind})

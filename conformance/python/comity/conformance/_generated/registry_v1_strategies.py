@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity registry.
 
-Generated from registry 1.0, source sha256:defd4b982848937daf1dcb2595f4f3192dfa31c9fadd2d29d9e02cb291d4eaa8.
+Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -346,6 +346,7 @@ def Watch() -> s.Shape:
         {
             "where": s.lazy(Filter),
             "after": s.lazy(core.Revision),
+            "index": s.integer(0, 9007199254740991, (("null", None), ("type", True), ("type", 0.5), ("type", "x"), ("type", []), ("type", {}), ("minimum", -1), ("maximum", 9007199254740992))),
         },
         (("null", None), ("type", True), ("type", 7), ("type", 0.5), ("type", "x"), ("type", [])),
     )

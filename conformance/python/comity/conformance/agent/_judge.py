@@ -84,7 +84,7 @@ class _Run:
         suspects = Suspects()
         self._suspects, self._asks = suspects, Asks(out, suspects)
         self._leases = Leases(out, suspects)
-        self._streams = Streams(out, self._asks)
+        self._streams = Streams(out, self._asks, suspects)
         self._held: list[Arrival] = []
         self.acted = False
 
@@ -282,8 +282,8 @@ class _Run:
             case "Refused":
                 if ask.message in ("Renew", "Deregister"):
                     self._leases.drop()
-                elif ask.message == "Watch":
-                    self._streams.refused(ask.data)
+                elif ask.message == "Watch" and self._streams.refused(ask.data, data["code"], t):
+                    return ""
                 return _REFUSED.get(ask.message, "refused")
             case "Deregistered":
                 self._leases.drop()

@@ -56,8 +56,9 @@ class Registry:
         self._outcomes[doc["sequence"]] = (doc["id"], answer)
         return answer
 
-    def stage(self, agent: str, zone: str | None) -> None:
+    def stage(self, agent: str, zone: str | None, now: int) -> None:
         """Somebody else registers in `zone`, or leaves where it is None."""
+        self._expire(now)
         self.revision += 1
         entry = {"agent": agent, "capabilities": ["vision"], "lease_ms": 60_000, "zone": zone,
                  "epoch": self.revision, "revision": self.revision}  # fmt: skip
@@ -136,6 +137,8 @@ class Registry:
     def _watch(self, data: Data, now: int) -> Answer:
         name, until = data["watch"], now + data["lease_ms"]
         watch = self._watches.get(name)
+        if watch is None and "index" in data:
+            return _refused("registry.unknown_watch", self.revision)
         if watch is not None:
             watch.until = until
         else:

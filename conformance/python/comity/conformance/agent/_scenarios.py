@@ -245,6 +245,20 @@ def _gap_by_answer(script: _Script) -> None:
     script.come(1)
 
 
+def _forgotten(script: _Script) -> None:
+    """Nothing gets through for longer than a watch's lease, and the registry forgets the watch."""
+    lease = script.rng.choice((1_500, 3_000))
+    zone = script.rng.choice((None, "a"))
+    script.watch(zone, lease)
+    script.advance(_CALM)
+    script.come(script.rng.choice((1, 2)))
+    script.advance(script.rng.choice((0, 700, 1_000)))
+    script.add("cut", ms=lease + script.rng.choice((200, 2_000)))
+    script.changes(script.rng.choice((0, 1, 3)))
+    script.advance(lease + script.rng.choice((2_500, 7_500, 7_500)))
+    script.come(2)
+
+
 def _swapped(script: _Script) -> None:
     """Changes overtake each other, or come twice."""
     script.watch()
@@ -344,6 +358,8 @@ AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
     "REG-AGT-004": (_lapse,),
     "REG-AGT-005": (_strays, _strays, _late),
     "REG-AGT-006": (_gap, _gap_at_first, _gap_by_answer, _swapped),
+    "REG-AGT-007": (_gap_by_answer, _forgotten),
+    "REG-AGT-008": (_forgotten,),
 }
 SIGNED_AIMS: Final[dict[str, tuple[Scenario, ...]]] = {
     "CORE-SIG-001": (walk, _loss),

@@ -62,7 +62,7 @@ class AgentWorld(World):
             case "cut":
                 self._cut_until = self._now + op["ms"]
             case "change":
-                self._registry.stage(identity(f"other-{op['who']}").agent, op.get("zone"))
+                self._registry.stage(identity(f"other-{op['who']}").agent, op.get("zone"), self._now)
                 self._send_changes()
             case "stray":
                 self._stray(op)

@@ -62,6 +62,7 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
     put("REG-WCH-009", watches.watch_lapse)
     put("REG-WCH-010 REG-WCH-011", watches.watch_again)
     put("REG-WCH-012", watches.watch_crash)
+    put("REG-WCH-013", watches.watch_gone)
     put("CORE-ENV-001 CORE-ENV-002 CORE-ENV-003 CORE-REP-001 CORE-REP-002 CORE-REP-003", walk)
     put("CORE-ENV-006", hostile.garbage)
     put("CORE-DLV-001", entries.repeats)

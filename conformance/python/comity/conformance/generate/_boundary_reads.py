@@ -221,7 +221,8 @@ def named_again(s: Script) -> None:
     s.watch(0, lease=400)
     for _ in range(s.rng.randrange(1, 3)):
         s.advance(300)
-        s.watch(0, lease=400)
+        prolonging: dict[str, Any] = {"index": 0} if s.rng.random() < 0.5 else {}
+        s.watch(0, lease=400, **prolonging)
     s.advance(s.rng.choice((200, 350)))
     s.register(c)
     s.update(c)

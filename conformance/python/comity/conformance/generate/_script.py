@@ -219,7 +219,7 @@ class Script:
 
     def watch(self, client: int, name: str = "w1", lease: int = LONG, **extra: Any) -> str:
         data: dict[str, Any] = {"watch": f"{name}", "lease_ms": lease}
-        for key in ("where", "after"):
+        for key in ("where", "after", "index"):
             if key in extra:
                 data[key] = extra.pop(key)
         data.setdefault("where", self.where())

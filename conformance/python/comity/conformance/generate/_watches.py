@@ -5,6 +5,8 @@ Responsible for watchers. Not responsible for the entries they watch.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._script import LONG, Script, ref
 from ._walk import covered
 
@@ -15,6 +17,7 @@ __all__ = [
     "resume_deleted",
     "watch_again",
     "watch_crash",
+    "watch_gone",
     "watch_lapse",
     "watching",
 ]
@@ -65,7 +68,7 @@ def watch_again(s: Script) -> None:
     s.register(c)
     s.watch(0)
     s.rng.choice((s.update, s.renew, s.register))(c)
-    s.watch(0)
+    s.watch(0, **_prolonging(s))
     s.update(c)
     if s.rng.random() < 0.5:
         s.unwatch(0)
@@ -81,10 +84,33 @@ def watch_lapse(s: Script) -> None:
     s.advance(200)
     s.update(c)
     if s.rng.random() < 0.4:
-        s.watch(0, lease=300)
+        s.watch(0, lease=300, **_prolonging(s))
     s.advance(900 if s.sim else 1600)
     s.update(c)
     s.deregister(c)
+
+
+def watch_gone(s: Script) -> None:
+    """A watcher prolongs a watch that was never opened, was ended or has lapsed."""
+    s.parameters["expiry_grace_ms"] = 200
+    c = s.anyone()
+    mark = s.register(c)
+    match s.rng.randrange(3):
+        case 0:
+            s.watch(0, lease=300)
+            s.update(c)
+            s.advance(900 if s.sim else 1600)
+        case 1:
+            s.watch(0)
+            s.update(c)
+            s.unwatch(0)
+        case _:
+            s.watch(s.other(0))
+    s.watch(0, **_prolonging(s, always=True))
+    s.update(c)
+    if s.rng.random() < 0.5:
+        s.watch(0, name=s.rng.choice(("w1", "w2")), after=ref("answered", op=mark))
+        s.update(c)
 
 
 def resume(s: Script) -> None:
@@ -129,5 +155,10 @@ def watch_crash(s: Script) -> None:
         s.update(c, wait=False, faults={"order": 5})
     s.crash()
     s.update(c)
-    s.watch(0)
+    s.watch(0, **_prolonging(s))
     s.rng.choice((s.update, s.deregister, s.register))(c)
+
+
+def _prolonging(s: Script, *, always: bool = False) -> dict[str, Any]:
+    """What a watcher adds that means to prolong; one that does not may meet a live watch all the same."""
+    return {"index": s.rng.randrange(3)} if always or s.rng.random() < 0.7 else {}

@@ -35,6 +35,8 @@ class _Watches:
             sent = [b for b in batches if b.n < answer.n and (not current or b.n > current.start)]
             if request.message == "Unwatch":
                 self._unwatch(request, answer, current)
+            elif "index" in request.data and self._is_gone(request, answer, current):
+                self._gone(request, answer, current)
             elif current is not None and not self._is_new(current, answer, sent):
                 self._prolong(request, answer, current, sent)
             else:
@@ -60,6 +62,21 @@ class _Watches:
         """Whether a Watching after a possible lapse speaks of a new life."""
         lapsed = answer.t >= current.earliest
         return lapsed and answer.message == "Watching" and answer.data["index"] == 0 and bool(sent)
+
+    def _is_gone(self, request: Request, answer: Emission, current: Stream | None) -> bool:
+        """Whether a watch to be prolonged has ended; between the ends of its lease and of the grace the answer tells."""
+        if current is None or request.sent_t > current.latest + self.case.slack:
+            self.out.fire("REG-WCH-013")
+            return True
+        return answer.t >= current.earliest and answer.code == "registry.unknown_watch"
+
+    def _gone(self, request: Request, answer: Emission, current: Stream | None) -> None:
+        if answer.code != "registry.unknown_watch":
+            wanted = "Refused registry.unknown_watch"
+            prose = f"A watch that is not live was to be prolonged, and the answer is {answer}."
+            self._wrong(["REG-WCH-013"], answer, wanted, prose)
+        if current is not None:
+            current.closed, current.closing_n = answer, request.sent_n
 
     def _lease(self, stream: Stream, request: Request, answer: Emission) -> None:
         lease = request.data["lease_ms"]
@@ -166,7 +183,8 @@ class _Watches:
             return
         if stream.closed is not None and any(b.n > stream.closed.n for b in stream.batches):
             late = next(b for b in stream.batches if b.n > stream.closed.n)
-            self._wrong(["REG-WCH-011"], late, "nothing", "A batch was sent after the watch had ended.")
+            rows = ["REG-WCH-009"] if stream.closed.message == "Refused" else ["REG-WCH-011"]
+            self._wrong(rows, late, "nothing", "A batch was sent after the watch had ended.")
             return
         if any(b.t > stream.latest + self.case.slack for b in stream.batches):
             late = next(b for b in stream.batches if b.t > stream.latest + self.case.slack)

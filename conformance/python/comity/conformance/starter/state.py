@@ -156,6 +156,8 @@ class State:
     def on_watch(self, source: str, data: Json) -> tuple[str, Json]:
         key, after = (source, data["watch"]), data.get("after")
         watch: Json = self.watches.get(key)
+        if watch is None and "index" in data:
+            raise Refusal("registry.unknown_watch", revision=self.revision)  # REG-WCH-013
         if watch is None and after is not None and after < self.compacted:
             raise Refusal("registry.compacted", revision=self.revision)  # REG-WCH-004
         if opening := watch is None:

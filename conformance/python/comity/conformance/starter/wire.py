@@ -266,7 +266,9 @@ WRITES: dict[str, Record] = {
     ),
     "Renew": Record("agent epoch", agent=AGENT, epoch=REVISION, lease_ms=LEASE),
     "Deregister": Record("agent epoch", agent=AGENT, epoch=REVISION, if_revision=REVISION),
-    "Watch": Record("watch lease_ms", watch=WATCH, where=FILTER, after=REVISION, lease_ms=LEASE),
+    "Watch": Record(
+        "watch lease_ms", watch=WATCH, where=FILTER, after=REVISION, lease_ms=LEASE, index=REVISION
+    ),
     "Unwatch": Record("watch", watch=WATCH),
 }
 PAGE: dict[str, Check] = {"limit": LIMIT, "cursor": CURSOR, "consistency": CONSISTENCY}

@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:defd4b982848937daf1dcb2595f4f3192dfa31c9fadd2d29d9e02cb291d4eaa8.
+Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
 Every edit is lost: change the spec and run `make gen`.
 """
 

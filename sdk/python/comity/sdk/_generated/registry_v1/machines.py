@@ -1,6 +1,6 @@
 """State machines of Comity registry.
 
-Generated from registry 1.0, source sha256:defd4b982848937daf1dcb2595f4f3192dfa31c9fadd2d29d9e02cb291d4eaa8.
+Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -162,8 +162,8 @@ class WatchState(StrEnum):
 
 
 def _Watch_open_guard(event: Any, it: Instance) -> object:
-    # !has(event.after) || kept()
-    return (not (event.after is not MISSING)) or it.predicates["kept"](event, it)
+    # !has(event.index) && (!has(event.after) || kept())
+    return (not (event.index is not MISSING)) and ((not (event.after is not MISSING)) or it.predicates["kept"](event, it))
 
 
 def _Watch_open_update(event: Any, it: Instance, now: float) -> None:
@@ -171,8 +171,8 @@ def _Watch_open_update(event: Any, it: Instance, now: float) -> None:
 
 
 def _Watch_open_compacted_guard(event: Any, it: Instance) -> object:
-    # has(event.after) && !kept()
-    return (event.after is not MISSING) and (not it.predicates["kept"](event, it))
+    # !has(event.index) && has(event.after) && !kept()
+    return ((not (event.index is not MISSING)) and (event.after is not MISSING)) and (not it.predicates["kept"](event, it))
 
 
 def _Watch_prolong_update(event: Any, it: Instance, now: float) -> None:
@@ -445,6 +445,22 @@ def _Watcher_missed_update(event: Any, it: Instance, now: float) -> None:
     it.arm("retry", now, 1000)
 
 
+def _Watcher_lapsed_guard(event: Any, it: Instance) -> object:
+    # event.code == "registry.unknown_watch"
+    return event.code == "registry.unknown_watch"
+
+
+def _Watcher_lapsed_update(event: Any, it: Instance, now: float) -> None:
+    it.context["index"] = 0
+    it.armed.pop("renew", None)
+    it.arm("retry", now, 1000)
+
+
+def _Watcher_start_over_guard(event: Any, it: Instance) -> object:
+    # event.code != "registry.unknown_watch"
+    return event.code != "registry.unknown_watch"
+
+
 def _Watcher_start_over_update(event: Any, it: Instance, now: float) -> None:
     it.context["index"], it.context["revision"] = 0, 0
     it.armed.pop("renew", None)
@@ -485,7 +501,8 @@ _Watcher_TABLE: Final[Table] = {
         Edge("gap", WatcherState.OPENING, guard=_Watcher_gap_guard, update=_Watcher_gap_update, effects=(Effect("effect", "name_watch"), Effect("send", "Watch"))),
     ),
     (WatcherState.OPENING, "Refused"): (
-        Edge("start-over", WatcherState.OPENING, update=_Watcher_start_over_update, effects=(Effect("effect", "name_watch"), Effect("notify", "reset"))),
+        Edge("lapsed", WatcherState.OPENING, guard=_Watcher_lapsed_guard, update=_Watcher_lapsed_update, effects=(Effect("effect", "name_watch"), Effect("send", "Watch"))),
+        Edge("start-over", WatcherState.OPENING, guard=_Watcher_start_over_guard, update=_Watcher_start_over_update, effects=(Effect("effect", "name_watch"), Effect("notify", "reset"))),
     ),
     (WatcherState.OPENING, "command.unwatch"): (
         Edge("close", WatcherState.CLOSING, update=_Watcher_close_update, effects=(Effect("send", "Unwatch"),)),
@@ -506,7 +523,8 @@ _Watcher_TABLE: Final[Table] = {
         Edge("missed", WatcherState.OPENING, guard=_Watcher_missed_guard, update=_Watcher_missed_update, effects=(Effect("effect", "name_watch"), Effect("send", "Watch"))),
     ),
     (WatcherState.LIVE, "Refused"): (
-        Edge("start-over", WatcherState.OPENING, update=_Watcher_start_over_update, effects=(Effect("effect", "name_watch"), Effect("notify", "reset"))),
+        Edge("lapsed", WatcherState.OPENING, guard=_Watcher_lapsed_guard, update=_Watcher_lapsed_update, effects=(Effect("effect", "name_watch"), Effect("send", "Watch"))),
+        Edge("start-over", WatcherState.OPENING, guard=_Watcher_start_over_guard, update=_Watcher_start_over_update, effects=(Effect("effect", "name_watch"), Effect("notify", "reset"))),
     ),
     (WatcherState.LIVE, "command.unwatch"): (
         Edge("close", WatcherState.CLOSING, update=_Watcher_close_update, effects=(Effect("send", "Unwatch"),)),

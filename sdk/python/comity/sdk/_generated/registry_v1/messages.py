@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:defd4b982848937daf1dcb2595f4f3192dfa31c9fadd2d29d9e02cb291d4eaa8.
+Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -387,6 +387,7 @@ class Watch(_Message):
     lease_ms: Lease
     where: Filter | MISSING = MISSING
     after: _core.Revision | MISSING = MISSING
+    index: Annotated[int, _Field(ge=0, le=9007199254740991)] | MISSING = MISSING
 
 
 class Watching(_Message):
