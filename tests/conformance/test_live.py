@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from comity.conformance import LiveTarget, NobodyThere, certify_live
-from comity.conformance.engine import _live as live
 from comity.mesh._serve import running_registry
+from comity.sdk.session import Session
 
 
 def _serving(url: str) -> AbstractAsyncContextManager[Any]:
@@ -28,8 +30,28 @@ def test_a_running_registry_fails_no_row_and_says_why_rows_of_the_whole_namespac
     assert report.exit in (0, 2)
 
 
-def test_nobody_on_the_broker_is_an_error_and_never_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PATIENCE", 0.02)
+def test_a_service_that_dies_on_the_way_ends_the_run_and_is_not_certified() -> None:
+    @asynccontextmanager
+    async def serving(url: str) -> AsyncIterator[None]:
+        async with running_registry(url) as session:
+            dying = asyncio.create_task(after(session))
+            yield
+            await dying
+
+    async def after(session: Session) -> None:
+        while session._applied < 60:  # type: ignore[reportPrivateUsage]
+            await asyncio.sleep(0.01)
+        await session.stop()
+
+    url = "memory://conformance-dying"
+    target = LiveTarget(url, plans=2_000, patience=0.02, serve=lambda: serving(url))
+    report = certify_live(target)
+    assert report.exit == 1
+    assert report.data["modes"][0]["plans"] < 200
+    assert any("nobody answered any more" in note for note in report.data["notes"])
+
+
+def test_nobody_on_the_broker_is_an_error_and_never_a_verdict() -> None:
     with pytest.raises(NobodyThere, match="nobody answers") as caught:
         certify_live(LiveTarget("memory://conformance-empty", plans=3))
     assert caught.value.exit == 3

@@ -12,12 +12,18 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from comity.sdk.address import Address, Pattern
-from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.errors import (
+    CapabilityError,
+    ConfigError,
+    LocalProtocolError,
+    PayloadTooLarge,
+    TransportError,
+)
 from comity.sdk.ports import Delivery, Frame, Guarantee, Json, Ordering, Transport
 
 VECTORS = Path(__file__).parents[2] / "spec/core/v1/vectors/addresses.json"
@@ -106,6 +112,21 @@ async def test_json_data_travels_compactly_as_octets(make_transport: MakeTranspo
     await transport.publish(f"{space}.test.v1.things", frame()._replace(data=value))
     (delivery,) = await inbox.expect(1)
     assert delivery.frame.data == '{"ü":[1,null,true,"😀"]}'.encode()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"Time": "x"}, {"": "x"}, {"a\r\nb": "x"}, {"x": 1}, {"x": None}, {"x": "\ud800"}], ids=str
+)
+async def test_attributes_that_no_binding_can_write_are_refused(
+    make_transport: MakeTransport, space: str, bad: dict[str, Any]
+) -> None:
+    transport, inbox = await make_transport(), Inbox()
+    await transport.subscribe(f"{space}.test.v1.things", inbox)
+    with pytest.raises(LocalProtocolError, match="attribute"):
+        await transport.publish(f"{space}.test.v1.things", Frame(frame().attributes | bad, b"1"))
+    await transport.publish(f"{space}.test.v1.things", frame(b"2"))
+    (delivery,) = await inbox.expect(1)
+    assert delivery.frame.data == b"2"
 
 
 async def test_each_publisher_keeps_its_order(make_transport: MakeTransport, space: str) -> None:

@@ -17,7 +17,7 @@ from comity.sdk.ports import Transport
 from comity.transports import connect
 
 from .campaign import NEEDED, OnProgress, Tally
-from .engine._live import LiveWorld
+from .engine._live import PATIENCE, LiveWorld
 from .errors import NobodyThere
 from .generate import AIMS, SIM_ONLY, generate
 from .judge import judge
@@ -35,13 +35,15 @@ WAITS = 4  # a request is waited for once and repeated three times
 class LiveTarget:
     """Where a service runs. `serve` may start one; it has to be ready once entered, in the same event loop.
 
-    `timeout` is how long to wait, in seconds, for the first sign of life.
+    `timeout` is how long to wait, in seconds, for the first sign of life, `patience` for every answer later on. Once as
+    many plans in a row as run at a time got no word, no further one is begun.
     """
 
     url: str
     namespace: str = "default"
     plans: int = 160
     timeout: float = 5.0
+    patience: float = PATIENCE
     serve: Callable[[], AbstractAsyncContextManager[object]] | None = None
 
     @property
@@ -62,7 +64,7 @@ async def _run(target: LiveTarget, rules: Law, seed: int, on_progress: OnProgres
         try:
             live = _Live(target, rules, seed, transport, on_progress)
             await live.greet()
-            await asyncio.gather(*(live.worker() for _ in range(AT_ONCE)))
+            await live.work()
         finally:
             await transport.close()
     live.tally.seconds = time.monotonic() - start
@@ -82,26 +84,45 @@ class _Live:
         # fresh agents in every run: what an earlier run left in the service is none of this one's business
         self._token = secrets.token_hex(4)
         self._next = 0
+        self._unheard = 0
 
     async def greet(self) -> None:
         """Raise `NobodyThere` unless somebody answers a read."""
         plan = Plan(self.seed, 0, None, f"greet-{self._token}", 2)
         patience = self.target.timeout / WAITS
-        journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace, patience).run()
+        journal = await self._world(plan, patience).run()
         if any(record["what"] == "emitted" for record in journal):
             return
         where = f"{self.target.url} in namespace {self.target.namespace!r}"
         raise NobodyThere(f"nobody answers requests of family {self.rules.family} on {where}")
 
-    async def worker(self) -> None:
-        """Run one plan after the other until all numbers are given out."""
-        while self._next < self.target.plans:
+    def _world(self, plan: Plan, patience: float) -> LiveWorld:
+        return LiveWorld(plan, self.transport, self.rules, self.target.namespace, patience)
+
+    async def work(self) -> None:
+        """Run all plans, some at a time; where one cannot be carried out, the others end as well."""
+        workers = [asyncio.create_task(self._worker()) for _ in range(AT_ONCE)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.wait(workers)
+        if self._unheard >= AT_ONCE:
+            last = self.tally.plans - self._unheard
+            self.tally.notes.append(f"{self.target.key}: nobody answered any more after {last} plans")
+
+    async def _worker(self) -> None:
+        """Run one plan after the other until all numbers are given out, or nobody answers any more."""
+        while self._next < self.target.plans and self._unheard < AT_ONCE:
             index, self._next = self._next, self._next + 1
             aim = min(self.rows, key=lambda row: (self.tally.fired[row] >= NEEDED, self.tally.tried[row]))
             self.tally.tried[aim] += 1
             nonce = f"l{self.seed}-{index}-{self._token}"
             plan = replace(generate(self.seed, index, aim, sim=False, nonce=nonce), parameters={})
-            journal = await LiveWorld(plan, self.transport, self.rules, self.target.namespace).run()
+            journal = await self._world(plan, self.target.patience).run()
+            heard = any(record["what"] == "emitted" for record in journal)
+            self._unheard = 0 if heard else self._unheard + 1
             run = Run(plan, journal, judge(plan, journal, self.rules))
             self.tally.add(run)
             if self._progress is not None:

@@ -1,16 +1,24 @@
-"""The octets of a frame's data, the same for every transport that carries octets.
+"""What a frame may carry and the octets of its data, the same for every transport.
 
-Responsible for serialising data that is a JSON value. Not responsible for envelopes: a binding's module is.
+Responsible for refusing attributes that no binding can write, and for serialising data that is a JSON value. Not
+responsible for how a binding writes them.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from typing import Final
 
 from comity.sdk.errors import LocalProtocolError
 from comity.sdk.ports import Frame
 
-__all__ = ["data_bytes"]
+__all__ = ["check_attributes", "check_name", "data_bytes"]
+
+_ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
+_NAMES: set[str] = set()  # names that passed, of which a mesh uses few
+_MOST_NAMES: Final = 256
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -26,3 +34,29 @@ def data_bytes(frame: Frame) -> bytes:
         return _encode(frame.data).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise LocalProtocolError(f"the data is not JSON: {error}") from error
+
+
+def check_attributes(attributes: Mapping[str, str]) -> None:
+    """Raises `LocalProtocolError` for an attribute that binary mode cannot carry, so that no transport carries more
+    than another."""
+    for name, value in attributes.items():
+        if name not in _NAMES:
+            check_name(name)
+        if type(value) is not str or not (value.isascii() or _is_text(value)):
+            raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}")
+
+
+def check_name(name: str) -> None:
+    """Raises `LocalProtocolError` for what is no name of an attribute: it would break the lines of a protocol."""
+    if not isinstance(name, str) or not _ATTRIBUTE.fullmatch(name):
+        raise LocalProtocolError(f"{name!r} is no attribute: names are 1 to 20 of a-z and 0-9")
+    if len(_NAMES) < _MOST_NAMES:
+        _NAMES.add(name)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

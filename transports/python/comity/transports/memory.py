@@ -20,7 +20,7 @@ from comity.sdk.address import parse_address, parse_pattern
 from comity.sdk.errors import ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._memory_broker import Broker, Member
-from comity.transports._payload import data_bytes
+from comity.transports._payload import check_attributes, data_bytes
 from comity.transports._urls import options, positive, split
 
 __all__ = ["MemoryTransport"]
@@ -69,6 +69,7 @@ class MemoryTransport:
         """See `Transport.publish`. With `AT_LEAST_ONCE` it waits for room; cancelled while waiting, nothing is sent."""
         broker = self._opened
         parse_address(address)
+        check_attributes(frame.attributes)
         data = data_bytes(frame)
         if len(data) > self._capabilities.max_payload:
             raise PayloadTooLarge(

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 from comity.sdk.ports import Frame
-from comity.transports._payload import data_bytes
+from comity.transports._payload import check_name, data_bytes
 
 __all__ = ["decode", "encode"]
 
@@ -27,7 +27,6 @@ _PLAIN = re.compile(r"[!#$&-~]*")  # printable ASCII but space, quotation mark a
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED_PAIR = re.compile(r"\\(.)")
-_ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 _NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
 _HEADERS: dict[str, str] = {}  # the other way round
 _MOST_NAMES: Final = 256
@@ -40,6 +39,8 @@ def encode(frame: Frame) -> tuple[dict[str, str], bytes]:
     """
     headers: dict[str, str] = {}
     for name, value in frame.attributes.items():
+        if type(value) is not str:
+            raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}")
         headers[_HEADERS.get(name) or _header(name)] = value if _PLAIN.fullmatch(value) else _escape(value)
     return headers, data_bytes(frame)
 
@@ -73,8 +74,7 @@ def _attribute(header: str) -> str:
 
 def _header(name: str) -> str:
     """The header for attribute `name`; remembered. A name that is none would break the lines of the protocol."""
-    if not _ATTRIBUTE.fullmatch(name):
-        raise LocalProtocolError(f"{name!r} is no attribute: names are 1 to 20 of a-z and 0-9")
+    check_name(name)
     if len(_HEADERS) < _MOST_NAMES:
         _HEADERS[name] = _PREFIX + name
     return _PREFIX + name
@@ -84,7 +84,7 @@ def _escape(value: str) -> str:
     try:
         return quote(value, safe=_SAFE)
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"an attribute holds a lone surrogate: {value!r}") from error
+        raise LocalProtocolError(f"an attribute is no text: {value!r}") from error
 
 
 def _unescape(name: str, text: str) -> str:

@@ -45,9 +45,7 @@ def _to_document(frame: Frame) -> dict[str, Any]:
 class LiveWorld:
     """One run of one plan over an open transport."""
 
-    def __init__(
-        self, plan: Plan, transport: Transport, law: Law, namespace: str, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, plan: Plan, transport: Transport, law: Law, namespace: str, patience: float) -> None:
         self._patience = patience
         self.plan, self._transport, self._law, self._namespace = plan, transport, law, namespace
         self.journal: list[Record] = []
