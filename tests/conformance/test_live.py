@@ -12,6 +12,7 @@ import pytest
 from comity.conformance import LiveTarget, NobodyThere, certify_live
 from comity.mesh._serve import running_registry
 from comity.sdk.session import Session
+from tests.faults.processes import eventually
 
 
 def _serving(url: str) -> AbstractAsyncContextManager[Any]:
@@ -39,8 +40,7 @@ def test_a_service_that_dies_on_the_way_ends_the_run_and_is_not_certified() -> N
             await dying
 
     async def after(session: Session) -> None:
-        while session._applied < 60:  # type: ignore[reportPrivateUsage]
-            await asyncio.sleep(0.01)
+        await eventually(lambda: session._applied >= 60, "nothing is written", 30)  # type: ignore[reportPrivateUsage]
         await session.stop()
 
     url = "memory://conformance-dying"

@@ -96,6 +96,40 @@ def test_index_follows_every_write(
         assert registry.get(agent) == held.get(agent)
 
 
+narrow = st.fixed_dictionaries(
+    {"capabilities": st.lists(st.sampled_from(["a", "b@1"]), max_size=2)},
+    optional={
+        "health": st.sampled_from(["healthy", "degraded"]),
+        "metadata": st.sampled_from([{}, {"p": 1}, {"p": True}, {"p": [1]}]),
+    },
+)
+
+
+@CHECKED
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["register", "update", "update", "deregister"]), st.integers(0, 3), narrow),
+        max_size=25,
+    )
+)
+def test_compound_postings_follow_every_write(script: list[tuple[str, int, dict[str, Any]]]) -> None:
+    """Few values, many meetings: cells empty and fill again, with agents in them that have no capability."""
+    registry = Registry()
+    held: dict[str, dict[str, Any]] = {}
+    criteria: list[list[dict[str, Any]]] = [
+        [{"path": "health", "op": "eq", "value": health}, {"path": "metadata.p", "op": "eq", "value": value}]
+        for health in ("healthy", "degraded")
+        for value in (1, True)
+    ]
+    able: dict[str, Any] = {"path": "capabilities", "op": "contains", "value": "a"}
+    for revision, (action, number, given_members) in enumerate(script, 1):
+        write(registry, held, action, f"agent-{number}", given_members, revision)
+        for every in criteria:
+            for where in ({"all": every}, {"all": [able, *every]}):
+                expected = model.arrange(model.select(list(held.values()), where), [])
+                assert registry.query(where).entries == expected
+
+
 def write(
     registry: Registry,
     held: dict[str, Any],

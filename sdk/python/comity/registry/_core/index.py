@@ -7,7 +7,7 @@ it. Not responsible for operators (see `query`) nor for order (see `order`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -59,6 +59,22 @@ class Index:
         for compound in self._compounds.values():
             compound.add(slot)
 
+    def load(self, slots: Iterable[Slot]) -> None:
+        """File many new slots: as `add` would, posting by posting."""
+        slots = list(slots)
+        self.agents.update(zip(map(by_agent, slots), slots, strict=True))
+        for member in _SCALARS:
+            _fill(self._paths[member], ((slot.entry.get(member), slot) for slot in slots))
+        _fill(self._paths["capabilities"], ((name, slot) for slot in slots for name in slot.names))
+        for slot in slots:
+            for member in _MAPS:
+                if member in slot.entry:
+                    for path, key in leaves(member, slot.entry[member]):
+                        self._on_leaf(_add, path, key, slot)
+        for compound in self._compounds.values():
+            for slot in slots:
+                compound.add(slot)
+
     def remove(self, slot: Slot) -> None:
         """Take a slot out of everything in its entry."""
         del self.agents[slot.agent]
@@ -66,7 +82,7 @@ class Index:
         for compound in self._compounds.values():
             compound.remove(slot)
 
-    def replace(self, slot: Slot, after: Entry, members: Iterable[str] = MEMBERS) -> None:
+    def replace(self, slot: Slot, after: Entry, members: Collection[str] = MEMBERS) -> None:
         """Give the slot another entry, which differs in `members` at most, and move it where that shows."""
         before, names = slot.entry, slot.names
         slot.entry = after
@@ -86,7 +102,7 @@ class Index:
                     _add(self._paths[member], new, slot)
         for compound in self._compounds.values():
             if not compound.members.isdisjoint(members):
-                compound.replace(slot, before, names)
+                compound.replace(slot, names, members)
 
     def find(self, chosen: Filter) -> list[Slot] | set[Slot]:
         """The slots that have what `chosen` wants of the index; a list comes in the order of agents, a set in none.
@@ -164,59 +180,47 @@ class _Posting(set[Slot]):
     order: list[Slot] | None
 
 
+class _Cell(dict[str, _Posting]):
+    """The postings of one `key`, the values at the scalar paths of a compound, by capability."""
+
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
+
+
 class _Compound:
     """Postings by the values at several paths together: first the scalars, then the capability where one is asked."""
 
-    __slots__ = ("_cells", "_deep", "_plain", "_read", "_with_capability", "members")
+    __slots__ = ("_cells", "_of", "_paths", "_read", "_with_capability", "members")
 
     def __init__(self, shape: Sequence[str]) -> None:
         self.members = {path.partition(".")[0] for path in shape}
         self._with_capability = "capabilities" in shape
-        self._plain = [path for path in shape if path in _SCALARS]
-        self._deep = [path for path in shape if path not in _TOP]
-        self._read = [getter(path) for path in self._deep]
-        self._cells: dict[tuple[Any, ...], dict[Any, _Posting]] = {}
+        self._paths = [path for path in shape if path != "capabilities"]
+        self._read = [(path.partition(".")[0], _reader(path)) for path in self._paths]
+        self._cells: dict[tuple[Any, ...], _Cell] = {}
+        self._of: dict[Slot, _Cell] = {}
 
     def add(self, slot: Slot) -> None:
-        self._enter(slot, self._scalars(slot.entry), slot.names)
+        self._enter(slot, tuple([read(slot.entry) for _, read in self._read]))
 
     def remove(self, slot: Slot) -> None:
-        self._leave(slot, self._scalars(slot.entry), slot.names)
+        self._leave(slot, slot.names)
 
-    def replace(self, slot: Slot, before: Entry, names: Sequence[str]) -> None:
-        old, new = self._scalars(before), self._scalars(slot.entry)
-        if old != new or (self._with_capability and names is not slot.names):
-            self._leave(slot, old, names)
-            self._enter(slot, new, slot.names)
-
-    def _enter(self, slot: Slot, scalars: tuple[Any, ...], names: Sequence[str]) -> None:
-        if None in scalars:
-            return
-        cell = self._cells.get(scalars)
-        if cell is None:
-            cell = self._cells[scalars] = {}
-        for name in names if self._with_capability else _WHATEVER:
-            posting = cell.get(name)
-            if posting is None:
-                posting = cell[name] = _Posting()
-            posting.add(slot)
-            posting.order = None
-
-    def _leave(self, slot: Slot, scalars: tuple[Any, ...], names: Sequence[str]) -> None:
-        if None in scalars:
-            return
-        cell = self._cells[scalars]
-        for name in names if self._with_capability else _WHATEVER:
-            posting = cell[name]
-            posting.discard(slot)
-            posting.order = None
-            if not posting:
-                del cell[name]
-        if not cell:
-            del self._cells[scalars]
+    def replace(self, slot: Slot, names: Sequence[str], members: Container[str]) -> None:
+        """Move a slot, which had the capabilities `names`, to where its entry belongs now."""
+        after, key = slot.entry, self._of[slot].key
+        new = tuple(
+            [
+                read(after) if member in members else value
+                for value, (member, read) in zip(key, self._read, strict=True)
+            ]
+        )
+        if new != key or (self._with_capability and names is not slot.names):
+            self._leave(slot, names)
+            self._enter(slot, new)
 
     def get(self, values: dict[str, Any]) -> list[Slot]:
-        cell = self._cells.get(tuple([values[path] for path in self._plain + self._deep]))
+        cell = self._cells.get(tuple([values[path] for path in self._paths]))
         posting = cell.get(values.get("capabilities", "")) if cell else None
         if posting is None:
             return []
@@ -224,22 +228,58 @@ class _Compound:
             posting.order = sorted(posting, key=by_agent)
         return posting.order
 
-    def _scalars(self, entry: Entry) -> tuple[Any, ...]:
-        return (*map(entry.get, self._plain), *[key_of(read(entry)) for read in self._read])
+    def _enter(self, slot: Slot, key: tuple[Any, ...]) -> None:
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = _Cell()
+            cell.key = key
+        self._of[slot] = cell
+        for name in slot.names if self._with_capability else _WHATEVER:
+            posting = cell.get(name)
+            if posting is None:
+                posting = cell[name] = _Posting()
+            posting.add(slot)
+            posting.order = None
+
+    def _leave(self, slot: Slot, names: Sequence[str]) -> None:
+        cell = self._of.pop(slot)
+        for name in names if self._with_capability else _WHATEVER:
+            posting = cell[name]
+            posting.discard(slot)
+            posting.order = None
+            if not posting:
+                del cell[name]
+        if not cell and self._cells.get(cell.key) is cell:  # slots without a capability may have outlived it
+            del self._cells[cell.key]
 
 
 def _names(entry: Entry) -> tuple[str, ...]:
     return tuple(set(map(bare, entry["capabilities"])))
 
 
+def _reader(path: str) -> Callable[[Entry], Any]:
+    """What gives an entry's index key at a path."""
+    read = getter(path)
+    return read if path in _SCALARS else lambda entry: key_of(read(entry))
+
+
 def _add(postings: _Postings, key: Any, slot: Slot) -> None:
-    held = postings.get(key)
-    if held is None:
-        postings[key] = slot
-    elif type(held) is set:
+    held = postings.setdefault(key, slot)
+    if type(held) is set:
         held.add(slot)
-    else:
+    elif held is not slot:
         postings[key] = {held, slot}  # type: ignore[arg-type]
+
+
+def _fill(postings: _Postings, pairs: Iterable[tuple[Any, Slot]]) -> None:
+    """`_add` for many, without those that have no key."""
+    for key, slot in pairs:
+        if key is not None:
+            held = postings.setdefault(key, slot)
+            if type(held) is set:
+                held.add(slot)
+            elif held is not slot:
+                postings[key] = {held, slot}  # type: ignore[arg-type]
 
 
 def _discard(postings: _Postings, key: Any, slot: Slot) -> None:

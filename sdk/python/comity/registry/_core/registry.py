@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -65,8 +65,10 @@ class Registry:
 
     def get(self, agent: str) -> Entry | None:
         """The live entry of `agent`, or `None`."""
-        slot = self._slots.get(agent)
-        return None if slot is None else slot.entry
+        try:
+            return self._slots[agent].entry
+        except KeyError:
+            return None
 
     def entries(self) -> Iterable[Entry]:
         """All live entries in the order of their agents."""
@@ -162,8 +164,7 @@ class Registry:
         """
         with _uncollected():
             slots = [Slot(entry) for entry in entries]
-            for slot in slots:
-                self._index.add(slot)
+            self._index.load(slots)
             self._ordered = sorted(self._slots.values(), key=by_agent)
             given: Mapping[str, int] = deadlines or {slot.agent: slot.entry["lease_ms"] for slot in slots}
             self.leases.load({slot.agent: given[slot.agent] for slot in slots})
@@ -203,7 +204,7 @@ class Registry:
         cleared: Sequence[str] = () if message.clear is MISSING else message.clear
         for member in cleared:
             entry.pop(member, None)
-        changed = {*_carry(message, entry), *cleared}
+        changed = [*_carry(message, entry), *cleared]
         entry["revision"] = revision
         self._replace(slot, entry, revision, changed)
         return Outcome("Updated", {"agent": slot.agent, "revision": revision})
@@ -221,7 +222,7 @@ class Registry:
         self._remove(slot, revision, "deregistered")
         return Outcome("Deregistered", {"agent": slot.agent, "revision": revision})
 
-    def _replace(self, slot: Slot, entry: Entry, revision: int, members: Iterable[str]) -> None:
+    def _replace(self, slot: Slot, entry: Entry, revision: int, members: Collection[str]) -> None:
         before = slot.entry
         self._index.replace(slot, entry, members)
         self._note(Change(revision, slot.agent, before, entry))
@@ -238,9 +239,11 @@ class Registry:
 
 def _carry(message: Any, entry: Entry) -> list[str]:
     """Put the members of an entry that `message` carries into `entry`; their names."""
-    carried = sorted(_CARRIED & message.model_fields_set)
+    values = vars(message)
+    carried = [member for member in message.model_fields_set if member in _CARRIED]
+    carried.sort()
     for member in carried:
-        entry[member] = getattr(message, member)
+        entry[member] = values[member]
     return carried
 
 
