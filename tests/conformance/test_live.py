@@ -40,7 +40,7 @@ def test_a_service_that_dies_on_the_way_ends_the_run_and_is_not_certified() -> N
             await dying
 
     async def after(session: Session) -> None:
-        await eventually(lambda: session._applied >= 60, "nothing is written", 30)  # type: ignore[reportPrivateUsage]
+        await eventually(lambda: session._applied >= 60, "nothing is written", 30)  # pyright: ignore[reportPrivateUsage]
         await session.stop()
 
     url = "memory://conformance-dying"

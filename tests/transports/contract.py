@@ -123,7 +123,7 @@ async def test_attributes_that_no_binding_can_write_are_refused(
     transport, inbox = await make_transport(), Inbox()
     await transport.subscribe(f"{space}.test.v1.things", inbox)
     with pytest.raises(LocalProtocolError, match="attribute"):
-        await transport.publish(f"{space}.test.v1.things", Frame(frame().attributes | bad, b"1"))
+        await transport.publish(f"{space}.test.v1.things", Frame({**frame().attributes, **bad}, b"1"))
     await transport.publish(f"{space}.test.v1.things", frame(b"2"))
     (delivery,) = await inbox.expect(1)
     assert delivery.frame.data == b"2"
