@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_a_running_registry_fails_no_row_and_says_why_rows_of_the_whole_namespac
 
 def test_a_service_that_dies_on_the_way_ends_the_run_and_is_not_certified() -> None:
     @asynccontextmanager
-    async def serving(url: str) -> AsyncIterator[None]:
+    async def serving(url: str) -> AsyncGenerator[None]:
         async with running_registry(url) as session:
             dying = asyncio.create_task(after(session))
             yield

@@ -48,7 +48,7 @@ def check_attributes(attributes: Mapping[str, str]) -> None:
 
 def check_name(name: str) -> None:
     """Raises `LocalProtocolError` for what is no name of an attribute: it would break the lines of a protocol."""
-    if not isinstance(name, str) or not _ATTRIBUTE.fullmatch(name):
+    if not _ATTRIBUTE.fullmatch(name):
         raise LocalProtocolError(f"{name!r} is no attribute: names are 1 to 20 of a-z and 0-9")
     if len(_NAMES) < _MOST_NAMES:
         _NAMES.add(name)
