@@ -239,7 +239,7 @@ class Registry:
 
 def _carry(message: Any, entry: Entry) -> list[str]:
     """Put the members of an entry that `message` carries into `entry`; their names."""
-    values: dict[str, Any] = vars(message)
+    values = message.__dict__
     carried = [member for member in message.model_fields_set if member in _CARRIED]
     carried.sort()
     for member in carried:
