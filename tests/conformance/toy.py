@@ -454,7 +454,7 @@ class Toy:
             found = old
         else:
             start, where = d.get("after"), d.get("where", {})
-            if start is not None and start < self.dropped:
+            if start is not None and not self.dropped <= start < self.revision:
                 return "Refused", {"code": "registry.compacted", "revision": self.revision}
             found = {"where": where, "index": 0, "due": self.clock + d["lease_ms"]}
             self.watches[key] = found

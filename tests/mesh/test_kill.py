@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 SERVE = """
 import asyncio, sys
 from comity.mesh import serve
-asyncio.run(serve(sys.argv[1], sys.argv[2], namespace=sys.argv[3], ready=lambda: print("ready", flush=True)))
+asyncio.run(serve(sys.argv[1], sys.argv[2], namespace=sys.argv[3], ready=lambda _: print("ready", flush=True)))
 """
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from comity.mesh import Change, Mesh
+from comity.mesh import Change, Mesh, running_registry
 from comity.sdk.errors import ConfigError, LocalProtocolError, Refused, TimedOut
+from comity.sdk.identity import Identity
 
 
 def somewhere() -> str:
@@ -139,6 +140,18 @@ async def test_signed_meshes_find_each_other() -> None:
     async with Mesh.connect(somewhere(), agent="a", profile="signed") as mesh:
         await mesh.registry.register(capabilities=["x"])
         assert await mesh.registry.count(capability="x") == 1
+
+
+async def test_only_the_registry_that_was_named_is_believed() -> None:
+    """Under `signed` whoever answers in the registry's place is not heard."""
+    url, registry = somewhere().partition("?")[0], Identity.generate()
+    async with running_registry(url, identity=registry, profile="signed"):
+        async with Mesh.connect(url, profile="signed", registry=registry.agent_id) as mesh:
+            await mesh.registry.register(capabilities=["x"])
+        other = Identity.generate().agent_id
+        async with Mesh.connect(url, profile="signed", registry=other, request_timeout_ms=100) as mesh:
+            with pytest.raises(TimedOut):
+                await mesh.registry.count()
 
 
 async def test_an_identity_in_a_file_is_the_same_agent_again(tmp_path: Path) -> None:

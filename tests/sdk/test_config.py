@@ -88,6 +88,12 @@ def test_a_wrong_variable_or_argument_is_named(tmp_path: Path) -> None:
         load_config(file, environment={}, nmae="x")
 
 
+def test_a_registry_that_is_no_agent_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, 'registry = "did:key:z6Mkshort"\n')
+    with pytest.raises(ConfigError, match=r"comity\.toml:1: registry is an agent id"):
+        load_config(path, environment={})
+
+
 def test_an_identity_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "me.key"
     made = load_identity(path)

@@ -120,8 +120,8 @@ DEFECTS = (
         "resumes behind what it no longer keeps",
         "REG-WCH-004",
         "state.py",
-        "if watch is None and after is not None and after < self.compacted:",
-        "if watch is None and after is not None and after < 0:",
+        "if watch is None and after is not None and not self.compacted <= after < self.revision:",
+        "if watch is None and after is not None and not 0 <= after < self.revision:",
     ),
     Defect(
         "does not tell that an entry left the filter",

@@ -495,6 +495,11 @@ def _(p: Patch) -> None:
     p.around(History, "keeps", lambda original, *a: True)
 
 
+@mutant("REG-WCH-004", "resumes-behind-what-is-yet-to-come")
+def _(p: Patch) -> None:
+    p.around(Watches, "_kept", lambda original, self, event, *a: self._registry.history.keeps(event.after))
+
+
 @mutant("REG-WCH-005", "skips-a-number")
 def _(p: Patch) -> None:
     def change(original: Any, self: Any, key: Any, live: Any, *a: Any, **named: Any) -> None:

@@ -41,6 +41,11 @@ def serve_registry_command(
             f"{config.transport} reaches nobody outside this process; serve on a broker such as nats://127.0.0.1:4222, "
             "or let the agent bring its registry along with memory://NAME?serve=registry"
         )
+    if config.journal.startswith("memory:"):
+        sys.stderr.write(
+            "comity: the journal memory: keeps nothing. After a restart, revisions and epochs are given a second time; "
+            "use sqlite:PATH for anything but an experiment.\n"
+        )
     asyncio.run(_until_told(config, as_json=as_json))
     return 0
 
@@ -56,7 +61,7 @@ async def _until_told(config: Config, *, as_json: bool) -> None:
             namespace=config.namespace,
             identity=None if config.identity is None else load_identity(Path(config.identity)),
             profile=config.profile,
-            ready=lambda: _say_ready(config, as_json=as_json),
+            ready=lambda agent: _say_ready(config, agent, as_json=as_json),
         )
     )
     loop = asyncio.get_running_loop()
@@ -69,15 +74,13 @@ async def _until_told(config: Config, *, as_json: bool) -> None:
             raise
 
 
-def _say_ready(config: Config, *, as_json: bool) -> None:
-    settings = {name: value for name, value in asdict(config).items() if name in _SHOWN}
+def _say_ready(config: Config, agent: str, *, as_json: bool) -> None:
+    settings = {name: value for name, value in asdict(config).items() if name in _SHOWN} | {"agent": agent}
     if as_json:
         line = json.dumps({"ready": True, **settings})
     else:
-        line = (
-            "serving the registry of {namespace} on {transport}, journal {journal}, profile {profile}".format(
-                **settings
-            )
+        line = "serving the registry of {namespace} on {transport}, journal {journal}, profile {profile}, as {agent}".format(
+            **settings
         )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -101,6 +101,7 @@ class Mesh:
             entropy=os.urandom(16),
             profile=config.profile,
             stored=stored or _by_the_clock(),
+            registry=config.registry,
         )
         session = Session(
             client,

@@ -25,20 +25,21 @@ Profile = Literal["open", "signed"]
 
 async def serve(
     transport: str,
-    journal: str = "memory:",
+    journal: str,
     *,
     namespace: str = "default",
     identity: Identity | None = None,
     profile: Profile = "open",
     history: int = 10_000,
     max_pending: int = 4096,
-    ready: Callable[[], None] | None = None,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the registry of `namespace` until cancelled; calls `ready` once requests are answered.
+    """Serve the registry of `namespace` until cancelled; calls `ready` with its agent id once requests are answered.
 
     `transport` and `journal` are URLs. Without an `identity` the service signs with a key of this run only. Raises
     `ConfigError`, `TransportError` or `JournalError` where they cannot be opened, or what ended the service.
     """
+    identity = identity or Identity.generate()
     async with running_registry(
         transport,
         journal,
@@ -49,7 +50,7 @@ async def serve(
         max_pending=max_pending,
     ) as session:
         if ready is not None:
-            ready()
+            ready(identity.agent_id)
         await session.wait()
 
 

@@ -30,16 +30,18 @@ class Config:
 
     `transport` is one URL, as are `journal` (`memory:`, `sqlite:PATH`) and `storage` (`memory:`, `file:DIRECTORY`).
     `identity` names the file that holds the agent's secret key, made on first use; without it each run is somebody new.
+    `registry` is the agent id of the registry, where only its answers are to be believed (profile `signed`).
     Timeouts are in milliseconds. Relative paths count from the file that names them.
     """
 
     transport: str = "memory://default"
-    journal: str = "memory:"
+    journal: str = "sqlite:comity-registry.db"
     storage: str = "memory:"
     namespace: str = "default"
     name: str | None = None
     profile: Literal["open", "signed"] = "open"
     identity: str | None = None
+    registry: str | None = None
     connect_timeout_ms: int = 5_000
     request_timeout_ms: int = 5_000
     source: Path | None = field(default=None, compare=False)
@@ -112,9 +114,17 @@ def _checked(key: str, value: object, where: str) -> str | int:
         raise ConfigError(f"{where}: profile is open or signed, not {value!r}")
     if key == "name" and (len(value) > 64 or not value.isprintable()):
         raise ConfigError(f"{where}: name is at most 64 printable characters")
+    if key == "registry" and not _is_agent(value):
+        raise ConfigError(f"{where}: registry is an agent id such as did:key:z6Mk…, not {value!r}")
     if key == "transport" and "://" not in value:
         raise ConfigError(f"{where}: transport is a URL such as nats://127.0.0.1:4222, not {value!r}")
     return value
+
+
+def _is_agent(value: str) -> bool:
+    from .identity import public_key  # imported late: few configurations need the library for keys
+
+    return public_key(value) is not None
 
 
 def _anchored(key: str, value: str | int, home: Path) -> str | int:

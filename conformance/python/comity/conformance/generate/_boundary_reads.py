@@ -238,9 +238,9 @@ def behind(s: Script) -> None:
     marks = [s.register(c, members={"zone": "a"})]
     for _ in range(4):
         marks.append(s.rng.choice((s.update, s.register))(c, members={"zone": "a"}))
-    point: Any = s.rng.choice(
-        (0, *(ref("answered", op=mark) for mark in marks), ref("answered", op=marks[-1]))
-    )
+    last = marks[-1]
+    points = (0, *(ref("answered", op=mark) for mark in marks), ref("answered", op=last))
+    point: Any = s.rng.choice((*points, ref("seen", plus=s.rng.choice((2, 1000)))))
     s.watch(0, after=point)
     s.rng.choice((s.update, s.deregister))(s.rng.choice((c, d)))
     if s.rng.random() < 0.3:

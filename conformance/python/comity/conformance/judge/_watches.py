@@ -157,6 +157,12 @@ class _Watches:
         """Whether a resumption goes on; judges a refusal with `compacted`."""
         history = self.case.parameter("history")
         revision = answer.data.get("revision", NEVER)
+        if after >= revision:
+            self.out.fire("REG-WCH-004")
+            if answer.code != "registry.compacted":
+                prose = f"Revision {after} is yet to come, and the watch that resumes behind it was answered {answer}."
+                self._wrong(["REG-WCH-004"], answer, "Refused registry.compacted", prose)
+            return False
         behind = [c for c in self.history.changes if after < c.revision <= revision and c.n < answer.n]
         loose = sum(life.expired_n is not None or (life.last == NEVER and life.grants[-1].earliest <= answer.t)
                     for lives in self.history.lives.values() for life in lives)  # fmt: skip
@@ -166,6 +172,8 @@ class _Watches:
             self.out.fire("REG-TMB-002")
         if answer.code != "registry.compacted":
             return True
+        if revision == NEVER and not behind:
+            return False  # perhaps yet to come: a refusal need not say when it was decided
         if len(behind) + loose <= history and not self._former(after):
             prose = f"Only {len(behind)} of the last {history} changes lie behind {after}, yet they are called compacted."
             self._wrong(["REG-TMB-002", "REG-WCH-003"], answer, "Watching", prose)

@@ -158,7 +158,7 @@ class State:
         watch: Json = self.watches.get(key)
         if watch is None and "index" in data:
             raise Refusal("registry.unknown_watch", revision=self.revision)  # REG-WCH-013
-        if watch is None and after is not None and after < self.compacted:
+        if watch is None and after is not None and not self.compacted <= after < self.revision:
             raise Refusal("registry.compacted", revision=self.revision)  # REG-WCH-004
         if opening := watch is None:
             covered: set[str] = set()

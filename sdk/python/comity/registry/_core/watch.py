@@ -62,6 +62,7 @@ class Watches:
         self._registry = registry
         self._live: dict[Key, _Live] = {}
         self._per_source: Counter[str] = Counter()
+        self._revision = 0
         self._machine = Instance(WATCH, {"kept": self._kept})
         self._effects = {
             "open_watch": self._open,
@@ -72,6 +73,7 @@ class Watches:
     def apply(self, source: str, message: Message, revision: int, now: int, wall_ms: int) -> Outcome:
         """Decide a Watch or an Unwatch of `source` at `revision` and journal time `now`."""
         key: Key = (source, vars(message)["watch"])
+        self._revision = revision
         machine = self._load(key)
         (effect,) = machine.step(type(message).__name__, message, now / 1000)
         if effect.kind == "refuse":
@@ -130,7 +132,7 @@ class Watches:
         return self._machine
 
     def _kept(self, event: Any, machine: Instance) -> bool:
-        return self._registry.history.keeps(event.after)
+        return event.after < self._revision and self._registry.history.keeps(event.after)
 
     def _queue(
         self,

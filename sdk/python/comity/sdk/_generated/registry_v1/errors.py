@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
+Generated from registry 1.0, source sha256:d5d4271f76cd2d843922b400e319aec7ebca312f807f37c21cf2fa7908555974.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -33,6 +33,6 @@ ERRORS: Final[Mapping[str, ErrorRow]] = {
     CONFLICT: ErrorRow(2002, "definite", "never", "nobody", "The entry's revision is not the one the write was made conditional on."),
     STALE_EPOCH: ErrorRow(2003, "definite", "never", "sender", "The epoch is not the entry's; another incarnation of the agent holds the lease."),
     BAD_CURSOR: ErrorRow(2004, "definite", "never", "sender", "The cursor is not one that this query gave."),
-    COMPACTED: ErrorRow(2005, "definite", "never", "nobody", "The changes asked for are no longer kept; watch anew from a snapshot."),
+    COMPACTED: ErrorRow(2005, "definite", "never", "nobody", "The changes asked for are no longer kept, or never were; watch anew from a snapshot."),
     UNKNOWN_WATCH: ErrorRow(2006, "definite", "never", "sender", "No live watch of this name and source."),
 }

@@ -1,6 +1,6 @@
 """State machines of Comity registry.
 
-Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
+Generated from registry 1.0, source sha256:d5d4271f76cd2d843922b400e319aec7ebca312f807f37c21cf2fa7908555974.
 Every edit is lost: change the spec and run `make gen`.
 """
 
