@@ -23,6 +23,7 @@ _TRANSPORTS: Final = {
     "tls": "comity.transports.nats:NatsTransport",
 }
 _JOURNALS: Final = {
+    "jetstream": "comity.transports.journals.jetstream:JetStreamJournal",
     "memory": "comity.transports.journals.memory:MemoryJournal",
     "sqlite": "comity.transports.journals.sqlite:SqliteJournal",
 }

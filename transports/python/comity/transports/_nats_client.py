@@ -74,7 +74,11 @@ class _Client(Client):
         if not headers:
             return None
         found: dict[str, str] = {}
-        for line in headers.decode("utf-8", "replace").split("\r\n")[1:]:
+        first, *lines = headers.decode("utf-8", "replace").split("\r\n")
+        _, _, status = first.partition(" ")
+        if status:
+            found["Status"], _, found["Description"] = status.partition(" ")
+        for line in lines:
             name, colon, text = line.partition(":")
             if colon:
                 found[name if name not in found else name.swapcase()] = text.strip()  # the reader sees both
@@ -101,6 +105,11 @@ class Connection:
         self._lost = False
         self._denied: dict[str, str] = {}
         self._dropped: dict[int, Callable[[], None]] = {}
+
+    @property
+    def native(self) -> Client:
+        """nats-py's own client, for what goes beyond publishing and subscribing."""
+        return self._client
 
     @property
     def max_payload(self) -> int:

@@ -1,0 +1,162 @@
+"""`jetstream:` keeps the contract of journals on a real server, and its own promises about repetition and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from nats.aio.client import Client
+
+from comity.sdk.errors import ConfigError, JournalError
+from comity.sdk.ports import Durability, Entry, Snapshot
+from comity.transports import open_journal
+from comity.transports.brokers import Broker
+from comity.transports.journals.jetstream import JetStreamJournal
+from tests.conftest import broker_or_policy
+from tests.faults.processes import eventually
+from tests.journals.contract import *  # noqa: F403
+from tests.journals.contract import MakeJournal, read
+
+pytestmark = [pytest.mark.broker]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Broker]:
+    """A server that takes messages over 1 MiB."""
+    with broker_or_policy("nats", "max_payload: 4MB") as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_server() -> Iterator[Broker]:
+    """A server of one test's own, to be killed."""
+    with broker_or_policy("nats") as broker:
+        yield broker
+
+
+@pytest.fixture
+def url(server: Broker) -> str:
+    return f"jetstream:{server.url}/t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def make_journal(url: str) -> MakeJournal:
+    return lambda: open_journal(url)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "jetstream:",
+        "jetstream:nats://127.0.0.1:4222",
+        "jetstream:nats://127.0.0.1:4222/a.b",
+        "jetstream:http://127.0.0.1/x",
+        "jetstream:nats://127.0.0.1/x?replicas=2",
+        "jetstream:nats://127.0.0.1/x?replica=3",
+        "jetstream:nats://127.0.0.1/x?ca=/no/such/file",
+    ],
+)
+def test_a_wrong_url_is_refused(bad: str) -> None:
+    with pytest.raises(ConfigError):
+        JetStreamJournal(bad)
+
+
+def test_durability_follows_the_replicas(url: str) -> None:
+    assert open_journal(url).durability is Durability.PROCESS
+    assert open_journal(url, replicas=3).durability is Durability.HOST
+
+
+async def test_nobody_there_is_said_at_once() -> None:
+    with pytest.raises(JournalError, match="nobody listens"):
+        await open_journal("jetstream:nats://127.0.0.1:1/x").open()
+
+
+async def test_replicas_that_the_server_cannot_give_are_refused(url: str) -> None:
+    with pytest.raises(JournalError, match="replicas"):
+        await open_journal(url, replicas=3).open()
+
+
+async def test_an_entry_over_the_limit_is_refused_and_harms_nobody(url: str) -> None:
+    async with open_journal(url) as journal:
+        with pytest.raises(JournalError, match="max_payload"):
+            await journal.append(b"x" * (4 << 20))
+        assert await journal.append(b"small") == 1
+
+
+async def test_processes_share_one_order_and_the_latest_snapshot(url: str) -> None:
+    async with open_journal(url) as one, open_journal(url) as two:
+        await asyncio.gather(*(journal.append(b"%d" % n) for n in range(100) for journal in (one, two)))
+        assert await read(one, 0, 200) == await read(two, 0, 200)
+        big = b"s" * 1_000_000
+        await one.save_snapshot(Snapshot(50, b"older"))
+        await two.save_snapshot(Snapshot(150, big))
+        with pytest.raises(JournalError) as refused:
+            await one.save_snapshot(Snapshot(100, b"late"))
+        assert refused.value.code == "local.snapshot_outdated"
+        assert await one.load_snapshot() == Snapshot(150, big)
+
+
+async def test_snapshots_taken_at_once_leave_the_later_one(url: str) -> None:
+    async with open_journal(url) as one, open_journal(url) as two:
+        for n in range(20):
+            await one.append(b"%d" % n)
+        both = [one.save_snapshot(Snapshot(n, b"%d" % n)) for n in range(1, 11)]
+        both += [two.save_snapshot(Snapshot(n, b"%d" % n)) for n in range(1, 11)]
+        await asyncio.gather(*both, return_exceptions=True)
+        assert await two.load_snapshot() == Snapshot(10, b"10")
+
+
+async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Broker) -> None:
+    async with open_journal(url) as journal:
+        before = journal.incarnation
+        await journal.append(b"lost")
+    await forget(server, f"comity-{url.rpartition('/')[2]}")
+    async with open_journal(url) as journal:
+        assert journal.incarnation == before + 1
+        assert await journal.end() == 0
+    async with open_journal(url, incarnation=before + 5) as journal:
+        assert journal.incarnation == before + 5
+
+
+async def forget(server: Broker, stream: str) -> None:
+    """Delete a stream, as an operator would."""
+    client = Client()
+    await client.connect(server.url)
+    await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
+    await client.close()
+
+
+async def test_nothing_acknowledged_is_lost_over_kill_9(own_server: Broker) -> None:
+    """What was under way is appended once, however often it had to be repeated; followers go on."""
+    url = f"jetstream:{own_server.url}/killed"
+    async with asyncio.timeout(90), open_journal(url, timeout=1) as journal:
+        acknowledged: dict[int, bytes] = {}
+        seen: list[Entry] = []
+        stop = asyncio.Event()
+
+        async def client(name: int) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                data = b"%d:%d" % (name, number)
+                acknowledged[await journal.append(data)] = data
+
+        async def follow() -> None:
+            async for entry in journal.follow(0):
+                seen.append(entry)
+
+        clients = [asyncio.create_task(client(name)) for name in range(8)]
+        follower = asyncio.create_task(follow())
+        for _ in range(3):
+            enough = len(acknowledged) + 100
+            await eventually(lambda enough=enough: len(acknowledged) >= enough, "appending stands still", 20)  # type: ignore[misc]
+            await asyncio.to_thread(own_server.kill)
+            await asyncio.to_thread(own_server.restart)
+        stop.set()
+        await asyncio.gather(*clients)
+        await eventually(lambda: len(seen) >= len(acknowledged), "the follower stands still", 20)
+        assert seen == [Entry(position, acknowledged[position]) for position in sorted(acknowledged)]
+        follower.cancel()
+        await asyncio.wait({follower})

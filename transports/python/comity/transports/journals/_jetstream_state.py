@@ -1,0 +1,301 @@
+# pyright: basic
+# nats-py is only partly typed.
+"""The two streams of a JetStream journal: its entries, and beside them its snapshot and its incarnation.
+
+Responsible for making them, for requests that outlive servers coming and going, and for replacing the snapshot by
+compare-and-set, since several replicas take one. Not responsible for the journal's rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import uuid4
+
+import nats.errors
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
+
+from comity.sdk.errors import JournalError, TransportError
+from comity.sdk.ports import Entry, Snapshot
+from comity.transports._nats_client import Connection
+from comity.transports.journals._jetstream_url import Place
+
+__all__ = ["Kept", "Streams"]
+
+T = TypeVar("T")
+
+_WRONG_LAST: Final = 10071  # the server's code for a compare-and-set that came too late
+_CHUNK: Final = 256 << 10
+_SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
+_BATCH: Final = 256
+_NEXT: Final = json.dumps({"batch": _BATCH, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
+_SILENCE: Final = 2.5  # seconds without a message or heartbeat, after which a consumer is taken for lost
+_AWAY = (
+    nats.errors.TimeoutError,
+    nats.errors.NoRespondersError,
+    NoStreamResponseError,
+    ServiceUnavailableError,
+)
+
+
+class Kept(NamedTuple):
+    """The snapshot that is kept: the number of its record, and where its octets are."""
+
+    number: int
+    record: dict[str, Any]
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """Its position, without octets; None where there is none."""
+        return Snapshot(self.record["position"], b"") if self.number else None
+
+
+class Streams:
+    """A connection to the streams of one journal."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._connection = Connection(place.server)
+        self._name, self._beside = f"comity-{place.name}", f"comity-{place.name}-state"
+        # no namespace begins with an underscore, so no message of a mesh ever gets in between
+        self._entries, self._state = f"_comity.journal.{place.name}", f"_comity.state.{place.name}"
+        self.incarnation = 0
+
+    @property
+    def max_payload(self) -> int:
+        """Octets of a message with its headers."""
+        return self._connection.max_payload
+
+    async def open(self) -> None:
+        """Connect; make the streams or check those that are there."""
+        try:
+            await self._connection.open()
+        except TransportError as error:
+            raise JournalError(str(error)) from error
+        try:
+            self._js: JetStreamContext = self._connection.native.jetstream(timeout=self._place.server.timeout)
+            await self._patiently(self._js.account_info)
+            entries = await self._ensure(self._name, [self._entries], {})
+            await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
+            self.incarnation = await self._incarnation(str(entries.created))
+        except BaseException:
+            await self._connection.close([])
+            raise
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close([])
+
+    # ------------------------------------------------------------------ entries
+
+    async def append(self, data: bytes, name: str) -> int:
+        """Append under a name by which the server knows a repetition; the entry's position."""
+
+        async def publish() -> int:
+            headers = {"Nats-Msg-Id": name}
+            return (await self._js.publish(self._entries, data, stream=self._name, headers=headers)).seq
+
+        return await self._patiently(publish)
+
+    async def bounds(self) -> tuple[int, int]:
+        """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended."""
+        state = (await self._patiently(lambda: self._js.stream_info(self._name))).state
+        return max(state.first_seq, 1), state.last_seq
+
+    async def purge(self, position: int) -> None:
+        """Forget entries up to and including `position`."""
+        await self._patiently(lambda: self._js.purge_stream(self._name, seq=position + 1))
+
+    async def read(self, after: int) -> AsyncGenerator[Entry]:
+        """Entries behind `after` by one consumer, until it is lost, or a message of it is."""
+        client = self._connection.native
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=after + 1,
+            inactive_threshold=30,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        consumer = await self._patiently(lambda: self._js.add_consumer(self._name, config))
+        ask = f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{consumer.name}"
+        inbox, expected, left = client.new_inbox(), 0, 0
+        arrived = None
+        try:
+            arrived = await client.subscribe(inbox)
+            while True:
+                if not left:
+                    left = _BATCH
+                    await client.publish(ask, _NEXT, reply=inbox)
+                message = await arrived.next_msg(_SILENCE)
+                status = (message.headers or {}).get("Status")
+                if status in ("404", "408"):
+                    left = 0
+                elif status is None:
+                    found = message.metadata.sequence
+                    expected, left = expected + 1, left - 1
+                    if found.consumer != expected:
+                        return
+                    yield Entry(found.stream, message.data)
+                elif status != "100":
+                    return
+        except nats.errors.Error:
+            return  # silence, or a connection that broke: whoever follows asks again, and is told if that is in vain
+        finally:
+            if arrived is not None and not client.is_closed:
+                await arrived.unsubscribe()
+
+    # ---------------------------------------------------------------- the state
+
+    async def kept(self) -> Kept:
+        """What is known of the snapshot that is kept."""
+        found = await self._last(f"{self._state}.snapshot")
+        return Kept(0, {}) if found is None else Kept(found[0], json.loads(found[1]))
+
+    async def replace(self, kept: Kept, snapshot: Snapshot) -> bool:
+        """Keep `snapshot` instead; False where another replica was faster."""
+        place = f"{self._state}.octets.{uuid4().hex}"
+        chunks = [snapshot.data[at : at + _CHUNK] for at in range(0, len(snapshot.data), _CHUNK)]
+        for number, chunk in enumerate(chunks):
+            await self._patiently(lambda n=number, c=chunk: self._js.publish(f"{place}.{n}", c))  # type: ignore[misc]
+        record = {
+            "position": snapshot.position,
+            "place": place,
+            "chunks": len(chunks),
+            "sha256": hashlib.sha256(snapshot.data).hexdigest(),
+        }
+        won = await self._swap(f"{self._state}.snapshot", kept.number, record)
+        gone = kept.record.get("place") if won else place
+        if gone is not None:
+            await self._patiently(lambda: self._js.purge_stream(self._beside, subject=f"{gone}.*"))
+        return won
+
+    async def load(self) -> Snapshot | None:
+        """The snapshot that is kept, with its octets."""
+        while True:
+            kept = await self.kept()
+            if not kept.number:
+                return None
+            record = kept.record
+            chunks = [await self._last(f"{record['place']}.{number}") for number in range(record["chunks"])]
+            if None not in chunks:
+                data = b"".join(chunk[1] for chunk in chunks if chunk is not None)
+                if hashlib.sha256(data).hexdigest() != record["sha256"]:
+                    raise JournalError(
+                        f"{self._place.shown}: the snapshot is damaged: restore the stream {self._beside}"
+                    )
+                return Snapshot(record["position"], data)
+            if (await self.kept()).number == kept.number:  # nobody replaced it meanwhile
+                raise JournalError(
+                    f"{self._place.shown}: the snapshot lacks octets: restore the stream {self._beside}"
+                )
+
+    async def _incarnation(self, created: str) -> int:
+        """One more than what was, where the stream of entries is not the one that was known."""
+        while True:
+            found = await self._last(f"{self._state}.life")
+            known: dict[str, Any] = (
+                {"created": "", "incarnation": 0} if found is None else json.loads(found[1])
+            )
+            former = int(known["incarnation"])
+            least: int = max(former + (known["created"] != created), self._place.incarnation)
+            if known == (life := {"created": created, "incarnation": least}):
+                return least
+            if await self._swap(f"{self._state}.life", found[0] if found else 0, life):
+                return least
+
+    async def _last(self, subject: str) -> tuple[int, bytes] | None:
+        try:
+            found = await self._patiently(lambda: self._js.get_last_msg(self._beside, subject))
+        except NotFoundError:
+            return None
+        return found.seq or 0, found.data or b""
+
+    async def _swap(self, subject: str, number: int, record: dict[str, Any]) -> bool:
+        """Put a record in the place of the one with `number`; False where another one is there by now."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(number), "Nats-Msg-Id": uuid4().hex}
+        octets = json.dumps(record).encode()
+        try:
+            await self._patiently(lambda: self._js.publish(subject, octets, headers=headers))
+        except APIError as error:
+            if error.err_code == _WRONG_LAST:
+                return False
+            raise
+        return True
+
+    # ---------------------------------------------------------------- requests
+
+    async def _ensure(self, name: str, subjects: list[str], more: dict[str, Any]) -> StreamInfo:
+        try:
+            info = await self._patiently(lambda: self._js.stream_info(name))
+        except NotFoundError:
+            config = StreamConfig(
+                name=name,
+                subjects=subjects,
+                storage=StorageType.FILE,
+                num_replicas=self._place.replicas,
+                allow_direct=False,
+                **more,
+            )
+            return await self._made(config)
+        self._check(info.config)
+        return info
+
+    async def _made(self, config: StreamConfig) -> StreamInfo:
+        try:
+            return await self._patiently(lambda: self._js.add_stream(config))
+        except APIError as error:
+            raise JournalError(
+                f"{self._place.shown}: the stream {config.name} cannot be made: {error.description}"
+            ) from error
+
+    def _check(self, config: StreamConfig) -> None:
+        """A stream that discards on its own is no journal."""
+        limits = (config.max_age or 0) > 0 or (config.max_msgs or -1) > 0 or (config.max_bytes or -1) > 0
+        if limits or config.retention != RetentionPolicy.LIMITS or config.storage != StorageType.FILE:
+            raise JournalError(
+                f"{self._place.shown}: the stream {config.name} forgets on its own: it needs file storage, "
+                "retention by limits, and no limit"
+            )
+        if (config.num_replicas or 1) < self._place.replicas:
+            raise JournalError(
+                f"{self._place.shown}: the stream {config.name} has {config.num_replicas} replicas, "
+                f"and {self._place.replicas} are asked for"
+            )
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a request that nobody answered, for a while. What the server refuses is raised as it is."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + self._place.patience, 0.05
+        while True:
+            try:
+                return await call()
+            except _AWAY as error:
+                if isinstance(error, APIError) and error.err_code == 10039:
+                    raise JournalError(
+                        f"{self._place.shown}: JetStream is disabled: start the server with -js"
+                    ) from error
+                if loop.time() + pause > deadline or self._connection.native.is_closed:
+                    raise JournalError(
+                        f"{self._place.shown}: no answer within {self._place.patience:g} s: see whether JetStream "
+                        "is enabled and a majority of its servers is up"
+                    ) from error
+            except nats.errors.Error as error:
+                if isinstance(error, APIError):
+                    raise
+                raise JournalError(f"{self._place.shown}: {error}") from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
