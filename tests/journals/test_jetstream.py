@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -73,9 +74,38 @@ async def test_nobody_there_is_said_at_once() -> None:
         await open_journal("jetstream:nats://127.0.0.1:1/x").open()
 
 
+async def test_a_server_without_jetstream_is_said() -> None:
+    with (
+        broker_or_policy("nats", "jetstream: disabled") as plain,
+        pytest.raises(JournalError, match="JetStream"),
+    ):
+        await open_journal(f"jetstream:{plain.url}/x", patience=1, timeout=1).open()
+
+
 async def test_replicas_that_the_server_cannot_give_are_refused(url: str) -> None:
     with pytest.raises(JournalError, match="replicas"):
         await open_journal(url, replicas=3).open()
+
+
+async def test_a_stream_that_forgets_on_its_own_is_no_journal(url: str, server: Broker) -> None:
+    name = f"comity-{url.rpartition('/')[2]}"
+    client = Client()
+    await client.connect(server.url)
+    config = {"name": name, "subjects": [name], "max_msgs": 10}
+    await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=5)
+    await client.close()
+    with pytest.raises(JournalError, match="forgets on its own"):
+        await open_journal(url).open()
+
+
+async def test_a_stream_that_is_deleted_under_way_is_said(url: str, server: Broker) -> None:
+    async with open_journal(url, patience=1) as journal:
+        await journal.append(b"a")
+        await forget(server, f"comity-{url.rpartition('/')[2]}")
+        with pytest.raises(JournalError):
+            await journal.append(b"b")
+        with pytest.raises(JournalError):
+            await read(journal, 0, 1)
 
 
 async def test_an_entry_over_the_limit_is_refused_and_harms_nobody(url: str) -> None:

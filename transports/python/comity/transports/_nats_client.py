@@ -85,7 +85,10 @@ class _Client(Client):
         return found
 
     async def publish_block(self, subject: str, headers: bytes, payload: bytes) -> None:
-        """Publish with headers that are already octets; the caller has checked sizes and state."""
+        """Publish with headers that are already octets; the caller has checked sizes and state.
+
+        `subject` may be followed by a space and the subject for replies.
+        """
         sizes = len(headers), len(headers) + len(payload)
         await self._send_command(b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), *sizes, headers, payload))
         if self._flush_queue is not None and self._flush_queue.empty():
@@ -140,7 +143,9 @@ class Connection:
                 raise self._explained(error) from error
             raise
 
-    async def publish(self, subject: str, headers: dict[str, str], payload: bytes) -> None:
+    async def publish(
+        self, subject: str, headers: dict[str, str], payload: bytes, *, reply: str | None = None
+    ) -> None:
         """Hand a message over, its headers as the binding writes them. Raises `PayloadTooLarge` or `TransportError`."""
         self._check()
         if self._denied and (denied := self._denied.pop(f"publish {subject.lower()}", None)):
@@ -156,7 +161,8 @@ class Connection:
         if self._client.pending_data_size + size > self._settings.outbox:
             await self._make_room()
         try:
-            await self._client.publish_block(subject, block, payload)
+            to = subject if reply is None else f"{subject} {reply}"
+            await self._client.publish_block(to, block, payload)
         except nats.errors.Error as error:
             raise self._explained(error) from error
         self._published += 1

@@ -31,6 +31,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
 from comity.transports._nats_client import Connection
+from comity.transports.journals._jetstream_append import Appender
 from comity.transports.journals._jetstream_url import Place
 
 __all__ = ["Kept", "Streams"]
@@ -43,11 +44,13 @@ _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _BATCH: Final = 256
 _NEXT: Final = json.dumps({"batch": _BATCH, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
 _SILENCE: Final = 2.5  # seconds without a message or heartbeat, after which a consumer is taken for lost
+_DISABLED: Final = 10039
 _AWAY = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
     NoStreamResponseError,
     ServiceUnavailableError,
+    TransportError,
 )
 
 
@@ -90,6 +93,8 @@ class Streams:
             await self._patiently(self._js.account_info)
             entries = await self._ensure(self._name, [self._entries], {})
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
+            self._appender = Appender(self._connection, self._entries, self._place.server.timeout)
+            await self._appender.start()
             self.incarnation = await self._incarnation(str(entries.created))
         except BaseException:
             await self._connection.close([])
@@ -104,11 +109,7 @@ class Streams:
     async def append(self, data: bytes, name: str) -> int:
         """Append under a name by which the server knows a repetition; the entry's position."""
 
-        async def publish() -> int:
-            headers = {"Nats-Msg-Id": name}
-            return (await self._js.publish(self._entries, data, stream=self._name, headers=headers)).seq
-
-        return await self._patiently(publish)
+        return await self._patiently(lambda: self._appender.append(data, name))
 
     async def bounds(self) -> tuple[int, int]:
         """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended."""
@@ -219,7 +220,9 @@ class Streams:
 
     async def _last(self, subject: str) -> tuple[int, bytes] | None:
         try:
-            found = await self._patiently(lambda: self._js.get_last_msg(self._beside, subject))
+            found = await self._patiently(
+                lambda: self._js.get_last_msg(self._beside, subject), but=_is_not_found
+            )
         except NotFoundError:
             return None
         return found.seq or 0, found.data or b""
@@ -229,18 +232,18 @@ class Streams:
         headers = {"Nats-Expected-Last-Subject-Sequence": str(number), "Nats-Msg-Id": uuid4().hex}
         octets = json.dumps(record).encode()
         try:
-            await self._patiently(lambda: self._js.publish(subject, octets, headers=headers))
-        except APIError as error:
-            if error.err_code == _WRONG_LAST:
-                return False
-            raise
+            await self._patiently(
+                lambda: self._js.publish(subject, octets, headers=headers), but=_is_too_late
+            )
+        except APIError:
+            return False
         return True
 
     # ---------------------------------------------------------------- requests
 
     async def _ensure(self, name: str, subjects: list[str], more: dict[str, Any]) -> StreamInfo:
         try:
-            info = await self._patiently(lambda: self._js.stream_info(name))
+            info = await self._patiently(lambda: self._js.stream_info(name), but=_is_not_found)
         except NotFoundError:
             config = StreamConfig(
                 name=name,
@@ -250,17 +253,9 @@ class Streams:
                 allow_direct=False,
                 **more,
             )
-            return await self._made(config)
+            return await self._patiently(lambda: self._js.add_stream(config))
         self._check(info.config)
         return info
-
-    async def _made(self, config: StreamConfig) -> StreamInfo:
-        try:
-            return await self._patiently(lambda: self._js.add_stream(config))
-        except APIError as error:
-            raise JournalError(
-                f"{self._place.shown}: the stream {config.name} cannot be made: {error.description}"
-            ) from error
 
     def _check(self, config: StreamConfig) -> None:
         """A stream that discards on its own is no journal."""
@@ -276,26 +271,38 @@ class Streams:
                 f"and {self._place.replicas} are asked for"
             )
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a request that nobody answered, for a while. What the server refuses is raised as it is."""
-        loop = asyncio.get_running_loop()
+    async def _patiently(
+        self, call: Callable[[], Awaitable[T]], *, but: Callable[[APIError], bool] = lambda error: False
+    ) -> T:
+        """Repeat a request that nobody answered, for a while. What the server refuses is a `JournalError`, `but` those."""
+        loop, shown = asyncio.get_running_loop(), self._place.shown
         deadline, pause = loop.time() + self._place.patience, 0.05
         while True:
             try:
                 return await call()
             except _AWAY as error:
-                if isinstance(error, APIError) and error.err_code == 10039:
+                if isinstance(error, APIError) and error.err_code == _DISABLED:
                     raise JournalError(
-                        f"{self._place.shown}: JetStream is disabled: start the server with -js"
+                        f"{shown}: JetStream is disabled: start the server with -js"
                     ) from error
                 if loop.time() + pause > deadline or self._connection.native.is_closed:
                     raise JournalError(
-                        f"{self._place.shown}: no answer within {self._place.patience:g} s: see whether JetStream "
-                        "is enabled and a majority of its servers is up"
+                        f"{shown}: no answer within {self._place.patience:g} s: see whether JetStream is enabled "
+                        "and a majority of its servers is up"
                     ) from error
-            except nats.errors.Error as error:
-                if isinstance(error, APIError):
+            except APIError as error:
+                if but(error):
                     raise
-                raise JournalError(f"{self._place.shown}: {error}") from error
+                raise JournalError(f"{shown}: the server refuses: {error.description}") from error
+            except nats.errors.Error as error:
+                raise JournalError(f"{shown}: {error}") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
+
+
+def _is_not_found(error: APIError) -> bool:
+    return isinstance(error, NotFoundError)
+
+
+def _is_too_late(error: APIError) -> bool:
+    return error.err_code == _WRONG_LAST
