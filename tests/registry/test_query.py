@@ -190,6 +190,20 @@ def test_pages_neither_skip_nor_repeat_those_who_stay(
     assert [e for e in found if e["agent"] not in leaving] == staying
 
 
+def test_a_member_may_be_carried_and_cleared_at_once() -> None:
+    """What an Update carries goes over what it clears, in the indexes too."""
+    registry = Registry()
+    stated: dict[str, Any] = {"capabilities": ["a"], "zone": "x", "metadata": {"p": 1}}
+    write(registry, {}, "register", "agent-1", stated, 1)
+    both: dict[str, Any] = {"zone": "y", "metadata": {"p": 2}, "clear": ["zone", "metadata", "name"]}
+    message = Update.model_construct(agent="agent-1", epoch=1, **both)
+    assert registry.apply(message, 2, 0).reply == "Updated"
+    held = [registry.get("agent-1")]
+    for path, value in (("zone", "x"), ("zone", "y"), ("metadata.p", 1), ("metadata.p", 2)):
+        where: dict[str, Any] = {"all": [{"path": path, "op": "eq", "value": value}]}
+        assert registry.query(where).entries == model.select(held, where)  # type: ignore[arg-type]
+
+
 def test_long_places_fit_into_a_cursor() -> None:
     """Ordered by texts of 4,096 characters that differ at their ends, pages are still exact."""
     texts = ["é" * 4095 + letter for letter in "dacb"]

@@ -204,7 +204,7 @@ class Registry:
         cleared: Sequence[str] = () if message.clear is MISSING else message.clear
         for member in cleared:
             entry.pop(member, None)
-        changed = [*_carry(message, entry), *cleared]
+        changed = {*_carry(message, entry), *cleared}
         entry["revision"] = revision
         self._replace(slot, entry, revision, changed)
         return Outcome("Updated", {"agent": slot.agent, "revision": revision})
