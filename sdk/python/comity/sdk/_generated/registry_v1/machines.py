@@ -1,6 +1,6 @@
 """State machines of Comity registry.
 
-Generated from registry 1.0, source sha256:e7fdf68999660f75a5e4545a013edcd2b93c4073c82505f95bdcbab6ded0a52c.
+Generated from registry 1.0, source sha256:0fd2e74bec65edd05870a2ae23434743455e587cca762662e6087946c0027515.
 Every edit is lost: change the spec and run `make gen`.
 """
 
