@@ -261,7 +261,9 @@ def _extras(case: Case, request: Request) -> list[str]:
 def _expired(out: Judgement, request: Request, limit: float, case: Case, astray: bool) -> bool:
     out.fire("CORE-CLK-003")
     stale = "core.stale_request" if stamped_long_ago(case, request) else ""
-    wrong = next((a for a in request.answers if a.code not in ("core.expired", stale or "core.expired")), None)
+    wrong = next(
+        (a for a in request.answers if a.code not in ("core.expired", stale or "core.expired")), None
+    )
     if wrong is not None:
         out.blame(["CORE-CLK-003"], wrong.n, "Refused core.expired", str(wrong),
                   "The request came after its expirytime and was acted on.")  # fmt: skip

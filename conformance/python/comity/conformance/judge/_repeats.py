@@ -121,10 +121,11 @@ def _sequence(case: Case, out: Judgement, request: Request, peers: list[Request]
         if answer.code != "core.stale_request":
             out.blame(["CORE-DLV-002"], answer.n, "Refused core.stale_request", str(answer),
                       f"Sequence {request.sequence} lies {high - request.sequence} behind {high}.")  # fmt: skip
-    elif answer.code == "core.stale_request" and reach < request.sequence + WINDOW:
-        if not stamped_long_ago(case, request):
-            out.blame(["CORE-DLV-002", "CORE-DLV-001"], answer.n, "the request acted on", str(answer),
-                      f"Sequence {request.sequence} lies less than {WINDOW} behind the highest, {reach}.")  # fmt: skip
+    elif answer.code == "core.stale_request" and not (
+        reach >= request.sequence + WINDOW or stamped_long_ago(case, request)
+    ):
+        out.blame(["CORE-DLV-002", "CORE-DLV-001"], answer.n, "the request acted on", str(answer),
+                  f"Sequence {request.sequence} lies less than {WINDOW} behind the highest, {reach}.")  # fmt: skip
 
 
 def _returning(case: Case, out: Judgement, request: Request, answer: Emission, excused: bool) -> None:
@@ -135,11 +136,16 @@ def _returning(case: Case, out: Judgement, request: Request, answer: Emission, e
     out.fire("CORE-DLV-006")
     if answer.code in ("core.stale_request", "core.sequence_reused"):
         out.blame(["CORE-DLV-006"], answer.n, "the request acted on", str(answer),
-                  "Its source was silent for long, and nothing that it sent before makes this write an old one.")  # fmt: skip
+                  "Its source was silent for long, and nothing that it sent before calls for this refusal.")  # fmt: skip
 
 
 def _reuse(
-    out: Judgement, request: Request, answer: Emission, high: int, twins: list[Request], settled: list[Request]
+    out: Judgement,
+    request: Request,
+    answer: Emission,
+    high: int,
+    twins: list[Request],
+    settled: list[Request],
 ) -> None:
     """CORE-DLV-003."""
     if settled and high < request.sequence + WINDOW:

@@ -32,9 +32,7 @@ class State:
     `retention`: how long in ms a source's outcomes are kept after its last write.
     """
 
-    def __init__(
-        self, *, history: int = 10_000, incarnation: int = 1, retention: int = RETENTION_MS
-    ) -> None:
+    def __init__(self, *, history: int = 10_000, incarnation: int = 1, retention: int = RETENTION_MS) -> None:
         self.registry = Registry(history=history, floor=0 if incarnation == 1 else incarnation * _INCARNATION)
         self.watches = Watches(self.registry)
         self.dedup = Dedup(retention)
