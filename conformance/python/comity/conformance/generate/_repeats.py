@@ -11,7 +11,7 @@ from ._script import Script
 
 __all__ = ["outlived", "remembered", "returning"]
 
-RETENTION: Final = 60_000
+RETENTION: Final = 2_400_000
 
 
 def _others_write(s: Script, client: int) -> None:

@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:0fd2e74bec65edd05870a2ae23434743455e587cca762662e6087946c0027515.
+Generated from registry 1.0, source sha256:a2781799258dd6c4f546cba4fc14b056dbf293b294bc92c9c163134c84edb99d.
 Every edit is lost: change the spec and run `make gen`.
 """
 
