@@ -151,7 +151,7 @@ def register(state: State, *positions: int) -> None:
     for position in positions:
         agent = Identity.from_seed(position.to_bytes(32, "big")).agent_id
         data: dict[str, Json] = {"agent": agent, "capabilities": [], "lease_ms": 1000}
-        command = Command(agent, 1, "e", "Register", data, False)
+        command = Command(agent, 1, "e", "Register", data, False, 0)
         state.apply(position, Record("command", 0, 0, 0, "r", position, command))
 
 

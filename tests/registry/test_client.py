@@ -27,14 +27,24 @@ class Net:
     """A client and a service; `lose` says which events vanish."""
 
     def __init__(
-        self, *, stored: dict[str, bytes] | None = None, serve: bool = True, max_pending: int = 4096
+        self,
+        *,
+        stored: dict[str, bytes] | None = None,
+        serve: bool = True,
+        max_pending: int = 4096,
+        retention_ms: int = 3_600_000,
     ) -> None:
         self.client = RegistryClient(namespace="t", identity=AGENT, entropy=b"c", stored=stored)
         self.service = RegistryService(
-            namespace="t", identity=REGISTRY, entropy=b"s", max_pending=max_pending
+            namespace="t",
+            identity=REGISTRY,
+            entropy=b"s",
+            max_pending=max_pending,
+            retention_ms=retention_ms,
         )
         self.serve = serve
         self.ms = 1000
+        self.behind = 0.0
         self.lose: Callable[[Send], bool] = lambda send: False
         self.hold_storage = False
         self.hold_journal = False
@@ -50,7 +60,8 @@ class Net:
         return Now(self.ms / 1000, 1.7e9 + self.ms / 1000)
 
     def do(self, command: str, **args: Any) -> None:
-        self.client.command(command, {"ticket": command, **args}, self.now)
+        mono, wall = self.now
+        self.client.command(command, {"ticket": command, **args}, Now(mono, wall - self.behind))
         self.settle()
 
     def settle(self) -> None:
@@ -199,6 +210,35 @@ def test_a_busy_registry_is_asked_again_and_nothing_is_lost() -> None:
     net.run(1000)
     assert net.events() == [(1500, "answered"), (2000, "joined")]
     assert net.position > held
+
+
+def test_an_agent_that_asked_for_too_long_asks_anew() -> None:
+    """CORE-DLV-005: its Register is older than what the registry forgot meanwhile, and cannot be told from that."""
+    net = Net(retention_ms=2_400_000)
+    net.lose = lambda send: send.frame.attributes["source"] == AGENT.agent_id
+    net.do("join", capabilities=["a"], lease_ms=9000)
+    net.run(1000)
+    register(net, 1)
+    net.run(2_500_000)
+    register(net, 2)  # the first one is forgotten
+    net.lose = lambda send: False
+    net.run(3000)
+    assert [event for _, event in net.events()] == ["joined"]
+    ids = {event for _, event, _ in net.requests("Register")}
+    assert len(ids) == 2
+
+
+def test_an_agent_whose_clock_is_far_behind_is_refused() -> None:
+    net = Net(retention_ms=2_400_000)
+    net.run(3_000_000)
+    register(net, 1)
+    net.run(2_500_000)
+    register(net, 2)
+    net.client = RegistryClient(namespace="t", identity=AGENT, entropy=b"c")
+    net.behind = 5000.0
+    net.do("join", capabilities=["a"], lease_ms=9000)
+    net.run(3000)
+    assert [(event, data["code"]) for _, event, data in net.told] == [("refused", "core.stale_request")]
 
 
 def test_a_displaced_agent_is_told_and_does_not_fight() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from comity.registry._core.dedup import Dedup, Outcome
+from comity.registry._core.dedup import Outcome
 from comity.registry._core.lease import Leases
 from comity.registry._core.record import Command, Record, decode, encode
 from comity.registry._core.state import State
@@ -60,7 +60,7 @@ class Script:
         if sequence is None:
             self.sequences[source] += 1
             sequence = self.sequences[source]
-        command = Command(source, sequence, f"id-{sequence}", name, data, False)
+        command = Command(source, sequence, f"id-{sequence}", name, data, False, self.at)
         return self.apply(Record("command", self.at, self.at, 0, "r", len(self.records), command))
 
     def apply(self, record: Record) -> Outcome | None:
@@ -223,30 +223,6 @@ def test_big_entries_come_in_batches_below_the_limit() -> None:
     assert all(len(json_of(batch.changes)) < 3 * 500_000 for batch in batches)
 
 
-@given(st.lists(st.tuples(st.integers(1, 200), st.sampled_from("ab")), max_size=200))
-def test_dedup_keeps_the_last_64(writes: list[tuple[int, str]]) -> None:
-    """CORE-DLV-001 to CORE-DLV-003, against a table that forgets nothing."""
-    dedup, acted, highest = Dedup(), dict[int, str](), 0
-    for sequence, event in writes:
-        known = dedup.known("s", sequence, event)
-        if sequence <= highest - 64:
-            assert known is not None
-            assert known.data["code"] == "core.stale_request"
-        elif sequence not in acted:
-            assert known is None
-            dedup.record("s", sequence, event, Outcome("Renewed", {"n": sequence}))
-            acted[sequence], highest = event, max(highest, sequence)
-        elif acted[sequence] == event:
-            assert known == Outcome("Renewed", {"n": sequence})
-        else:
-            assert known is not None
-            assert known.data["code"] == "core.sequence_reused"
-    copy = Dedup()
-    copy.load(dedup.dump())
-    assert copy.dump() == dedup.dump()
-    assert all(len(row[2]) <= 64 for row in dedup.dump())
-
-
 ARMED = st.tuples(st.sampled_from("abc"), st.integers(0, 50))
 
 
@@ -293,7 +269,7 @@ def test_near_records_are_none(text: str) -> None:
 
 
 def test_a_command_of_another_version_stops_the_replica() -> None:
-    record = Record("command", 0, 0, 0, "r", 1, Command(AGENTS[0], 1, "i", "Merge", {}, False))
+    record = Record("command", 0, 0, 0, "r", 1, Command(AGENTS[0], 1, "i", "Merge", {}, False, 0))
     with pytest.raises(JournalError):
         State().apply(1, decode(encode(record, b"{}")))
 
@@ -307,7 +283,7 @@ def test_a_foreign_snapshot_is_refused() -> None:
 def test_a_new_incarnation_stands_above_the_old_one_and_knows_nothing_of_its_changes() -> None:
     state = State(incarnation=2)
     watch = {"watch": "w", "after": 2**40 + 5, "lease_ms": 1000}
-    command = Command(AGENTS[0], 1, "i", "Watch", watch, False)
+    command = Command(AGENTS[0], 1, "i", "Watch", watch, False, 0)
     outcome = state.apply(1, Record("command", 0, 0, 0, "r", 1, command))
     assert state.revision == 2 * 2**40 + 1
     assert outcome == Outcome("Refused", {"code": "registry.compacted", "revision": state.revision})

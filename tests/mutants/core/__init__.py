@@ -213,8 +213,8 @@ def _known(p: Patch, change: Any) -> None:
 
 @mutant("CORE-DLV-001", "acts-on-every-copy")
 def _(p: Patch) -> None:
-    def change(original: Any, self: Any, source: str, sequence: int, event: str) -> Any:
-        found = original(self, source, sequence, event)
+    def change(original: Any, *a: Any) -> Any:
+        found = original(*a)
         return found if found is None or found.data.get("code", "").startswith("core.") else None
 
     _known(p, change)
@@ -222,8 +222,8 @@ def _(p: Patch) -> None:
 
 @mutant("CORE-DLV-002", "acts-on-forgotten-sequences")
 def _(p: Patch) -> None:
-    def change(original: Any, self: Any, source: str, sequence: int, event: str) -> Any:
-        found = original(self, source, sequence, event)
+    def change(original: Any, *a: Any) -> Any:
+        found = original(*a)
         return None if found is not None and found.data.get("code") == "core.stale_request" else found
 
     _known(p, change)
@@ -231,20 +231,57 @@ def _(p: Patch) -> None:
 
 @mutant("CORE-DLV-002", "forgets-one-sequence-too-few")
 def _(p: Patch) -> None:
-    def change(original: Any, self: Any, source: str, sequence: int, event: str) -> Any:
-        window = self._windows.get(source)
-        edge = window is not None and sequence == window.highest - WINDOW
-        return None if edge else original(self, source, sequence, event)
+    def change(original: Any, self: Any, source: str, sequence: int, *a: Any) -> Any:
+        held = self._sources.get(source)
+        edge = held is not None and sequence == held.highest - WINDOW
+        return None if edge else original(self, source, sequence, *a)
 
     _known(p, change)
 
 
 @mutant("CORE-DLV-003", "answers-a-reused-sequence-with-the-other-outcome")
 def _(p: Patch) -> None:
-    def change(original: Any, self: Any, source: str, sequence: int, event: str) -> Any:
-        window = self._windows.get(source)
-        kept = None if window is None else window.outcomes.get(sequence)
-        return original(self, source, sequence, event if kept is None else kept[0])
+    def change(original: Any, self: Any, source: str, sequence: int, event: str, stamp: int) -> Any:
+        held = self._sources.get(source)
+        kept = dict(held.outcomes()).get(sequence) if held is not None else None
+        return original(self, source, sequence, event if kept is None else json.loads(kept)[0], stamp)
+
+    _known(p, change)
+
+
+@mutant("CORE-DLV-004", "forgets-after-half-the-time")
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, now: int, wall: int) -> None:
+        original(self, now + self._retention // 2, wall + self._retention // 2)
+
+    p.around(Dedup, "forget", change)
+
+
+@mutant("CORE-DLV-004", "counts-from-the-first-write")
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, source: str, sequence: int, event: str, *rest: Any) -> None:
+        stamp, outcome, now = rest
+        held = self._sources.get(source)
+        since = (stamp, outcome, now) if held is None else (held.stamp, outcome, held.seen)
+        original(self, source, sequence, event, *since)
+
+    p.around(Dedup, "record", change)
+
+
+@mutant("CORE-DLV-005", "takes-what-it-forgot-for-new")
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, *a: Any) -> None:
+        original(self, *a)
+        self._floor = -(2**53)
+
+    p.around(Dedup, "forget", change)
+
+
+@mutant("CORE-DLV-006", "refuses-everybody-it-forgot")
+def _(p: Patch) -> None:
+    def change(original: Any, self: Any, source: str, sequence: int, event: str, stamp: int) -> Any:
+        forgot = source not in self._sources and self._floor > 0
+        return original(self, source, sequence, event, self._floor if forgot else stamp)
 
     _known(p, change)
 

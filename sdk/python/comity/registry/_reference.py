@@ -12,6 +12,7 @@ from comity.sdk.driver import Host, StartInfo, host
 from comity.sdk.errors import ConfigError
 from comity.sdk.ports import Effect, Notify
 
+from ._core.dedup import RETENTION_MS
 from .client import RegistryClient
 from .service import RegistryService
 
@@ -40,6 +41,7 @@ def _service(start: StartInfo) -> RegistryService:
         incarnation=start.incarnation,
         history=_whole(start, "history", 10_000),
         max_pending=_whole(start, "max_pending", 4096),
+        retention_ms=_whole(start, "retention_ms", RETENTION_MS),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from comity.sdk.envelope import parse_time
 from comity.sdk.errors import LocalProtocolError
 from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
@@ -19,7 +20,7 @@ from comity.sdk.outbox import Outbox
 from comity.sdk.ports import Append, Effect, Frame, Json, Now, Snapshot
 
 from ._clock import JournalClock
-from ._core.dedup import WINDOW, Outcome, refusal
+from ._core.dedup import RETENTION_MS, WINDOW, Outcome, refusal
 from ._core.record import Command, Kind, Record, decode, encode
 from ._core.state import State
 from ._reads import answer
@@ -33,7 +34,8 @@ class RegistryService:
     """One replica of the registry of `namespace` (a `Replica` of the SDK).
 
     `entropy` differs between processes and names this one in the journal. `history`: how many changes are kept for
-    watches that resume; `max_pending`: how many requests may wait for the journal before `core.busy`.
+    watches that resume; `max_pending`: how many requests may wait for the journal before `core.busy`;
+    `retention_ms`: how long the outcomes of a source's writes are kept after the last one.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class RegistryService:
         incarnation: int = 1,
         history: int = 10_000,
         max_pending: int = 4096,
+        retention_ms: int = RETENTION_MS,
     ) -> None:
         family = load_family("registry")
         requests = family.channels["requests"].messages
         self.namespace = namespace
-        self.state = State(history=history, incarnation=incarnation)
+        self.state = State(history=history, incarnation=incarnation, retention=retention_ms)
         self._messages = family.messages
         self._inbox = Inbox(family, accepts=requests, namespace=namespace, profile=profile)
         self._outbox = Outbox(family, identity, namespace=namespace, profile=profile, entropy=entropy)
@@ -164,13 +167,14 @@ class RegistryService:
     def _write(self, accepted: Accepted, now: Now) -> None:
         message, attributes, _, expired = accepted
         source, sequence, event = attributes["source"], int(attributes["sequence"]), attributes["id"]
-        known = self.state.dedup.known(source, sequence, event)
+        stamp = parse_time(attributes["time"]) // 1000
+        known = self.state.dedup.known(source, sequence, event, stamp)
         if known is not None:
             self._reply(attributes, known, now)
         elif self._full(source) or self._watches_too_much(source, message):
             self._reply(attributes, _refused("core.busy"), now)
         else:
-            command = Command(source, sequence, event, type(message).__name__, None, expired)
+            command = Command(source, sequence, event, type(message).__name__, None, expired, stamp)
             number = self._append("command", now, command, message.model_dump_json().encode())
             self._pending[number] = attributes
             self._in_flight[source] += 1

@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity core.
 
-Generated from core 1.0, source sha256:2d79827d7bb425e40be5bb1b89d7c3765f1dc239a6cf966a568fcbe2260ca780.
+Generated from core 1.0, source sha256:48003fabac920e3b9f57f5b269031f1f1949e55ed6a1e7ae49a1b5ccd27febd2.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity registry.
 
-Generated from registry 1.0, source sha256:d5d4271f76cd2d843922b400e319aec7ebca312f807f37c21cf2fa7908555974.
+Generated from registry 1.0, source sha256:7125c7f4d1563483a59aaade547ae3d26efe7c873fcbef636cfc1e51611c8347.
 Every edit is lost: change the spec and run `make gen`.
 """
 

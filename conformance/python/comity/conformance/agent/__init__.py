@@ -27,6 +27,6 @@ BEYOND: Final = {
     **dict.fromkeys([f"CORE-LEX-{n:03d}" for n in range(1, 7)], _ASKED),
     **dict.fromkeys([f"CORE-SCH-{n:03d}" for n in range(1, 4)], _ASKED),
     **dict.fromkeys(["CORE-VER-001", "CORE-VER-002", "CORE-VER-004"], _ASKED),
-    **dict.fromkeys([f"CORE-DLV-{n:03d}" for n in range(1, 4)], _WRITES),
+    **dict.fromkeys([f"CORE-DLV-{n:03d}" for n in range(1, 7)], _WRITES),
     **dict.fromkeys(["CORE-CLK-002", "CORE-CLK-003"], _ASKED),
 }

@@ -13,6 +13,7 @@ from typing import Any, Final
 from . import _entries as entries
 from . import _hostile as hostile
 from . import _queries as queries
+from . import _repeats as repeats
 from . import _watches as watches
 from ._script import OPS, Script
 from ._walk import walk
@@ -68,6 +69,9 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
     put("CORE-DLV-001", entries.repeats)
     put("CORE-DLV-002", entries.stale_sequence)
     put("CORE-DLV-003", entries.reused)
+    put("CORE-DLV-004", repeats.remembered)
+    put("CORE-DLV-005", repeats.outlived)
+    put("CORE-DLV-006", repeats.returning)
     put("CORE-CLK-001", hostile.ahead)
     put("CORE-CLK-002", hostile.flood)
     put("CORE-CLK-003", hostile.expired)
@@ -103,5 +107,8 @@ SIM_ONLY: Final = frozenset(
         "REG-WCH-004",
         "REG-TMB-002",
         "CORE-ENV-006",
+        "CORE-DLV-004",
+        "CORE-DLV-005",
+        "CORE-DLV-006",
     ]
 )

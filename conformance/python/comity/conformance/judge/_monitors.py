@@ -10,6 +10,7 @@ from typing import Any
 from ..signature import verify
 from ..wire import address, dump, millis
 from ._case import Case, Emission, Judgement, Request
+from ._repeats import judge_repeats, stamped_long_ago
 
 __all__ = ["hostile_row", "judge_events", "judge_exchanges"]
 
@@ -42,7 +43,7 @@ PRIMARY = {
     "Lookup": "REG-LKP-001", "Query": "REG-QRY-001", "List": "REG-LST-001", "Count": "REG-CNT-001",
     "Watch": "REG-WCH-001", "Unwatch": "REG-WCH-011",
 }  # fmt: skip
-WINDOW, AHEAD, HELD = 64, 500, 64
+AHEAD, HELD = 500, 64
 
 
 # ------------------------------------------------------------------- every event sent
@@ -143,8 +144,7 @@ def judge_exchanges(case: Case, out: Judgement) -> list[Request]:
                     acting.append(request)
     _held_back(case, out)
     writes = [r for r in acting if case.law.is_write(r.message)]
-    _repetition(case, out, writes)
-    _sequences(case, out, writes)
+    judge_repeats(case, out, writes)
     return [r for r in acting if not (r.answer and r.answer.code.startswith("core."))]
 
 
@@ -260,7 +260,10 @@ def _extras(case: Case, request: Request) -> list[str]:
 
 def _expired(out: Judgement, request: Request, limit: float, case: Case, astray: bool) -> bool:
     out.fire("CORE-CLK-003")
-    wrong = next((a for a in request.answers if a.code != "core.expired"), None)
+    stale = "core.stale_request" if stamped_long_ago(case, request) else ""
+    wrong = next(
+        (a for a in request.answers if a.code not in ("core.expired", stale or "core.expired")), None
+    )
     if wrong is not None:
         out.blame(["CORE-CLK-003"], wrong.n, "Refused core.expired", str(wrong),
                   "The request came after its expirytime and was acted on.")  # fmt: skip
@@ -344,89 +347,3 @@ def _core_refusals(case: Case, out: Judgement, request: Request, n: int) -> bool
                   f"A {request.message} in good order was refused with {answer.code}.")  # fmt: skip
         return False
     return True
-
-
-# ------------------------------------------------------------------------- repetition
-
-
-def _outcome(answer: Emission) -> str:
-    return dump([answer.message, answer.data])
-
-
-def _repetition(case: Case, out: Judgement, writes: list[Request]) -> None:
-    """CORE-DLV-001 and REG-DUR-002: all answers to one write are one outcome."""
-    for request in writes:
-        answers = [a for a in request.answers if a.code != "core.clock_ahead"]
-        if len(request.deliveries) > 1 and answers:
-            out.fire("CORE-DLV-001")
-        crashed = answers and case.crashed_between(request.deliveries[0].n, request.deliveries[-1].n)
-        if crashed and answers[-1].n > request.deliveries[-1].n:
-            out.fire("REG-DUR-002")
-        late = [a for a in answers[1:] if _forgotten(request, a, writes)]
-        wrong = next((a for a in late if a.code != "core.stale_request"), None)
-        out.fire("CORE-DLV-002", len(late))
-        if wrong is not None:
-            out.blame(["CORE-DLV-002"], wrong.n, "Refused core.stale_request", str(wrong),
-                      f"A write of {WINDOW} or more sequences ago was repeated and answered with {wrong}.")  # fmt: skip
-        other = next((a for a in answers[1:] if a not in late and _outcome(a) != _outcome(answers[0])), None)
-        if other is not None:
-            rows = ["CORE-DLV-001"]
-            if case.crashed_between(answers[0].n, other.n):
-                rows.insert(0, "REG-DUR-002")
-            out.blame(rows, other.n, f"{answers[0]} {dump(answers[0].data)}", f"{other} {dump(other.data)}",
-                      "One write was answered with two different outcomes.")  # fmt: skip
-
-
-def _forgotten(request: Request, answer: Emission, writes: list[Request]) -> bool:
-    """Whether an answer is to a delivery that came when its sequence lay behind the window."""
-    n = max((d.n for d in request.deliveries if d.n < answer.n), default=0)
-    high = max(
-        (w.sequence for w in writes if w.source == request.source and _acted(w) and w.answers[0].n < n),
-        default=0,
-    )
-    return high >= request.sequence + WINDOW
-
-
-def _sequences(case: Case, out: Judgement, writes: list[Request]) -> None:
-    """CORE-DLV-002 and 003: what sequences allow, where the order is certain."""
-    for request in writes:
-        answer = request.answer
-        if answer is None:
-            continue
-        peers = [w for w in writes if w.source == request.source and w is not request]
-        first = request.deliveries[0].n
-        twins = [w for w in peers if w.sequence == request.sequence and w.deliveries[0].n < answer.n]
-        settled = [
-            w for w in twins if w.answer and w.answer.n < first and w.answer.code != "core.sequence_reused"
-        ]
-        if settled and _within(request, peers, first):
-            out.fire("CORE-DLV-003")
-        certain = bool(settled) or not twins
-        forgotten = settled and answer.code == "core.stale_request"
-        if certain and not forgotten and bool(twins) != (answer.code == "core.sequence_reused"):
-            _blame_reused(out, request, answer, bool(settled))
-        high = max((w.sequence for w in peers if w.answer and w.answer.n < first and _acted(w)), default=0)
-        reach = max((w.sequence for w in peers if w.deliveries[0].n < answer.n), default=0)
-        if high >= request.sequence + WINDOW and not settled:
-            out.fire("CORE-DLV-002")
-            if answer.code != "core.stale_request":
-                out.blame(["CORE-DLV-002"], answer.n, "Refused core.stale_request", str(answer),
-                          f"Sequence {request.sequence} lies {high - request.sequence} behind {high}.")  # fmt: skip
-        elif answer.code == "core.stale_request" and reach < request.sequence + WINDOW:
-            out.blame(["CORE-DLV-002", "CORE-DLV-001"], answer.n, "the request acted on", str(answer),
-                      f"Sequence {request.sequence} lies less than {WINDOW} behind the highest, {reach}.")  # fmt: skip
-
-
-def _acted(request: Request) -> bool:
-    return request.answer is not None and not request.answer.code.startswith("core.")
-
-
-def _within(request: Request, peers: list[Request], n: int) -> bool:
-    high = max((w.sequence for w in peers if w.answer and w.answer.n < n), default=0)
-    return high < request.sequence + WINDOW
-
-
-def _blame_reused(out: Judgement, request: Request, answer: Emission, used: bool) -> None:
-    allowed = "Refused core.sequence_reused" if used else "the request acted on"
-    said = "was used by another request" if used else "was not used before"
-    out.blame(["CORE-DLV-003"], answer.n, allowed, str(answer), f"Sequence {request.sequence} {said}.")

@@ -44,6 +44,7 @@ class Registry:
         self.me = "did:key:z6Mk" + "".join(letters[byte % 58] for byte in digest[:44])
         self.namespace, parameters = start["namespace"], start["parameters"]
         self.state = State(start["incarnation"], parameters.get("history", 10_000))
+        self.state.retention = parameters.get("retention_ms", 3_600_000)
         self.max_pending = parameters.get("max_pending", 4096)
         self.replaying = start["recovering"]
         self.clock = (

@@ -23,12 +23,17 @@ class State:
         self.changes: list[Json] = []  # the last `history` of them, for watches that resume
         self.history, self.compacted = history, 0
         self.outcomes: dict[str, dict[int, Json]] = {}  # by source and sequence (CORE-DLV-001)
+        self.wrote: dict[
+            str, tuple[int, int]
+        ] = {}  # source: journal time and latest `time` of its last writes
+        self.retention, self.forgotten = 3_600_000, 0
         self.unsent: list[Json] = []  # Changes that no `sent` entry confirms: sent again after a crash
 
     def apply(self, position: int, entry: Json) -> Json:
         """Apply one journal entry; the outcome of the request in it, if there is one."""
         self.revision, self.stamp = self.base + position, entry["wall"]
         self.time = max(self.time, entry["at"])
+        self.forget(entry["wall"])
         if "sent" in entry:
             self.unsent = [each for each in self.unsent if each["sequence"] > entry["sent"]]
         if "tick" in entry:
@@ -47,7 +52,15 @@ class State:
             return (
                 outcome if outcome["id"] == request["id"] else self.outcome(refused("core.sequence_reused"))
             )
-        return self.outcome(refused("core.stale_request")) if sequence <= max(known, default=0) - 64 else None
+        stale = sequence <= max(known, default=0) - 64 or request["time"] <= self.forgotten
+        return self.outcome(refused("core.stale_request")) if stale else None  # CORE-DLV-002, CORE-DLV-005
+
+    def forget(self, wall: int) -> None:
+        """Forget who was silent for long, but for the latest `time` of what is forgotten (CORE-DLV-004)."""
+        for source, (at, stamp) in [*self.wrote.items()]:
+            if at + self.retention <= self.time and stamp + self.retention <= wall:
+                del self.wrote[source], self.outcomes[source]
+                self.forgotten = max(self.forgotten, stamp)
 
     def decide(self, request: Json, expired: bool) -> Json:
         name, source = request["name"], request["source"]
@@ -60,6 +73,8 @@ class State:
         if name in WRITES:
             known, sequence = self.outcomes.setdefault(source, {}), int(request["sequence"])
             known[sequence] = {**outcome, "id": request["id"]}
+            stamp = max(request["time"], self.wrote.get(source, (0, 0))[1])
+            self.wrote[source] = (self.time, stamp)
             for old in [each for each in known if each <= max(known) - 64]:
                 del known[old]
         return outcome

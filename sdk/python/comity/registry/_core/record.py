@@ -20,7 +20,7 @@ _KINDS = ("command", "barrier", "tick")
 
 
 class Command(NamedTuple):
-    """A write that was accepted: who sent it under which sequence and id, and the text of its data.
+    """A write that was accepted: who sent it under which sequence, id and `time` (Unix ms), and the text of its data.
 
     `expired`: it came after its `expirytime`, so that only the outcome of an earlier delivery may answer it.
     """
@@ -31,6 +31,7 @@ class Command(NamedTuple):
     message: str
     data: Any
     expired: bool
+    stamp: int
 
 
 class Record(NamedTuple):
@@ -50,7 +51,7 @@ def encode(record: Record, data: bytes = b"null") -> bytes:
     head = [*record[:6], *(record.command or ())]
     if record.command is None:
         return json.dumps(head, separators=(",", ":")).encode()
-    del head[-2]
+    del head[-3]
     return b"[%b,%b]" % (json.dumps(head, separators=(",", ":")).encode(), data)
 
 
@@ -70,8 +71,10 @@ def decode(data: bytes) -> Record:
     return Record(kind, at, wall, sent, by, number, command)
 
 
-def _command(data: Any, source: str, sequence: int, event: str, message: str, expired: bool) -> Command:
-    return Command(source, sequence, event, message, data, expired)
+def _command(
+    data: Any, source: str, sequence: int, event: str, message: str, expired: bool, stamp: int
+) -> Command:
+    return Command(source, sequence, event, message, data, expired, stamp)
 
 
 def _unreadable(data: bytes) -> JournalError:

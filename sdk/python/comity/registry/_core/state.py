@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from comity.sdk._generated.registry_v1.messages import MESSAGES
 from comity.sdk.errors import JournalError
 
-from .dedup import Dedup, Outcome, refusal
+from .dedup import RETENTION_MS, Dedup, Outcome, refusal
 from .record import Command, Record
 from .registry import Registry
 from .snapshot import dump, load
@@ -29,12 +29,13 @@ class State:
     """Entries, watches and outcomes at `revision`; `time` is the journal time in milliseconds.
 
     A revision is incarnation * 2^40 + position, so that another incarnation of the journal stands above this one.
+    `retention`: how long in ms a source's outcomes are kept after its last write.
     """
 
-    def __init__(self, *, history: int = 10_000, incarnation: int = 1) -> None:
+    def __init__(self, *, history: int = 10_000, incarnation: int = 1, retention: int = RETENTION_MS) -> None:
         self.registry = Registry(history=history, floor=0 if incarnation == 1 else incarnation * _INCARNATION)
         self.watches = Watches(self.registry)
-        self.dedup = Dedup()
+        self.dedup = Dedup(retention)
         self.incarnation = incarnation
         self.position = 0
         self.time = 0
@@ -53,6 +54,7 @@ class State:
         self.time = max(self.time, record.at)
         self.watches.sent(record.sent)
         self.watches.lapse(self.time)
+        self.dedup.forget(self.time, record.wall)
         outcome = None
         if record.command is not None:
             outcome = self._decide(record.command, record.wall)
@@ -79,13 +81,14 @@ class State:
         return sha256(self.snapshot()).hexdigest()
 
     def _decide(self, command: Command, wall: int) -> Outcome:
-        known = self.dedup.known(command.source, command.sequence, command.id)
+        write = command.source, command.sequence, command.id, command.stamp
+        known = self.dedup.known(*write)
         if known is not None:
             return known
         if command.expired:
             return refusal("core.expired")  # CORE-CLK-003
         outcome = self._act(command, wall)
-        self.dedup.record(command.source, command.sequence, command.id, outcome)
+        self.dedup.record(*write, outcome, self.time)
         return outcome
 
     def _act(self, command: Command, wall: int) -> Outcome:

@@ -1,6 +1,6 @@
 """Error codes of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:a6d9cdfa04bc676ed8b7021698378964976e7bb96e4a755c8e98b1cfdc038e8c.
+Generated from driver 1.0, source sha256:0b38b8b1e4972d9fc21f2efbda16a2a509a9dcd872d49c3cdfd053eea93e9b0d.
 Every edit is lost: change the spec and run `make gen`.
 """
 

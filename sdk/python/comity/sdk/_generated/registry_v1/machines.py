@@ -1,6 +1,6 @@
 """State machines of Comity registry.
 
-Generated from registry 1.0, source sha256:d5d4271f76cd2d843922b400e319aec7ebca312f807f37c21cf2fa7908555974.
+Generated from registry 1.0, source sha256:7125c7f4d1563483a59aaade547ae3d26efe7c873fcbef636cfc1e51611c8347.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -243,6 +243,20 @@ def _Membership_joined_update(event: Any, it: Instance, now: float) -> None:
     it.arm("expiry", now, event.lease_ms - it.context["elapsed"])
 
 
+def _Membership_join_outlived_guard(event: Any, it: Instance) -> object:
+    # event.code == "core.stale_request" && context.elapsed >= 2400000
+    return (event.code == "core.stale_request") and (it.context["elapsed"] >= 2400000)
+
+
+def _Membership_join_outlived_update(event: Any, it: Instance, now: float) -> None:
+    it.arm("retry", now, 1000)
+
+
+def _Membership_join_refused_guard(event: Any, it: Instance) -> object:
+    # event.code != "core.stale_request" || context.elapsed < 2400000
+    return (event.code != "core.stale_request") or (it.context["elapsed"] < 2400000)
+
+
 def _Membership_join_refused_update(event: Any, it: Instance, now: float) -> None:
     it.armed.pop("retry", None)
 
@@ -322,7 +336,8 @@ _Membership_TABLE: Final[Table] = {
         Edge("joined", MembershipState.ACTIVE, update=_Membership_joined_update, effects=(Effect("notify", "joined"),)),
     ),
     (MembershipState.JOINING, "Refused"): (
-        Edge("join-refused", MembershipState.ABSENT, update=_Membership_join_refused_update, effects=(Effect("notify", "refused"),)),
+        Edge("join-outlived", MembershipState.JOINING, guard=_Membership_join_outlived_guard, update=_Membership_join_outlived_update),
+        Edge("join-refused", MembershipState.ABSENT, guard=_Membership_join_refused_guard, update=_Membership_join_refused_update, effects=(Effect("notify", "refused"),)),
     ),
     (MembershipState.JOINING, "command.leave"): (
         Edge("abandon", MembershipState.ABSENT, update=_Membership_abandon_update, effects=(Effect("notify", "left"),)),
