@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import quote, unquote
 
 from comity.sdk.address import parse_address, parse_pattern, to_nats
 from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
+from comity.transports._tls import FILES, client_context
 from comity.transports._urls import masked, options, positive, split
 from comity.transports.nats_binding import decode, encode
 
@@ -36,7 +36,6 @@ __all__ = ["NatsTransport"]
 
 _log = logging.getLogger(__name__)
 _NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20}
-_FILES: Final = ("ca", "cert", "key")
 _FOR_ATTRIBUTES: Final = 8192  # of the server's limit, which counts headers and data together
 _CAPABILITIES: Final = Capabilities(
     ordering=Ordering.PUBLISHER, guarantees=frozenset({Guarantee.AT_MOST_ONCE}), groups=True
@@ -48,7 +47,7 @@ class NatsTransport:
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
-        self._settings = _settings(url, {**_NUMBERS, **options(url, (*_NUMBERS, *_FILES), overrides)})
+        self._settings = _settings(url, {**_NUMBERS, **options(url, (*_NUMBERS, *FILES), overrides)})
         self._connection: Connection | None = None
         self._subscriptions: set[NatsSubscription] = set()
         self._capabilities = _CAPABILITIES
@@ -197,25 +196,8 @@ def _settings(url: str, given: dict[str, str | float]) -> Settings:
         user=user if password is not None else None,
         password=password,
         token=user if password is None else None,
-        tls=_tls(parts, given),
+        tls=client_context(url, given, wanted=parts.scheme == "tls", scheme="tls"),
     )
-
-
-def _tls(parts: SplitResult, given: dict[str, str | float]) -> ssl.SSLContext | None:
-    files = {name: str(given[name]) for name in _FILES if name in given}
-    if parts.scheme != "tls":
-        if files:
-            raise ConfigError(f"{masked(parts.geturl())}: {', '.join(files)} is for tls:// URLs")
-        return None
-    if "key" in files and "cert" not in files:
-        raise ConfigError(f"{masked(parts.geturl())}: key without cert")
-    try:
-        context = ssl.create_default_context(cafile=files.get("ca"))
-        if "cert" in files:
-            context.load_cert_chain(files["cert"], files.get("key"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{masked(parts.geturl())}: a certificate file cannot be used: {error}") from error
-    return context
 
 
 _: type[Transport] = NatsTransport
