@@ -22,6 +22,7 @@ from typing import Final
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_refusals import advice, refusal
+from comity.transports._mqtt_window import Window
 from comity.transports._mqtt_wire import (
     PING,
     Connect,
@@ -82,8 +83,7 @@ class Connection:
         self._last_id = 0
         self._requests: dict[int, asyncio.Future[bytes]] = {}
         self._sure: dict[int, _Sure] = {}
-        self._admitted = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._window = Window()
         self._pings: deque[asyncio.Future[None] | None] = deque()
         self._kept: deque[bytes] = deque()
         self._kept_size = 0
@@ -95,7 +95,9 @@ class Connection:
         self._connack: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                await self._make_contact(clean=True)
+                if await self._make_contact():  # a session that an earlier process left behind
+                    await self._end_session()
+                    await self._make_contact()
         except BaseException as error:
             self._closed = True
             if isinstance(error, OSError | RemoteProtocolError):
@@ -220,10 +222,6 @@ class Connection:
 
     async def _end(self) -> None:
         self._closed = True
-        self._up.set()  # nobody is to wait for what will not come
-        link, self._link = self._link, None
-        if self._beat is not None:
-            self._beat.cancel()
         if self._reconnecting is not None:
             self._reconnecting.cancel()
             await asyncio.wait({self._reconnecting})
@@ -231,13 +229,17 @@ class Connection:
         for message in self._sure.values():
             if not message.done.done():
                 message.done.set_exception(self._error("closed before the broker confirmed the message"))
-        if link is not None:
-            link.send(disconnect())
-            await link.close(self._settings.timeout)
+                message.done.exception()  # who waits sees it; nobody else has to
+        await self._end_session()
+        self._up.set()  # nobody is to wait for what will not come
 
     # -------------------------------------------------------------- connecting
 
-    async def _make_contact(self, *, clean: bool) -> None:
+    async def _make_contact(self) -> bool:
+        """Connect, and whether the broker still knew the session.
+
+        A clean start is never asked for: mosquitto does not write a session that began with one to its disk.
+        """
         settings, loop = self._settings, asyncio.get_running_loop()
         self._connack = loop.create_future()
         link = Link(self._receive, self._lose, settings.connect.largest)
@@ -247,7 +249,7 @@ class Connection:
         )
         self._link = link
         try:
-            link.send(settings.connect.encode(clean=clean))
+            link.send(settings.connect.encode())
             resumed = self._accept(await self._connack)
             for identifier, (topic, qos) in list(self._topics.items()):
                 self._check_granted(topic, await self._ask(partial(_subscription, identifier, topic, qos)))
@@ -256,6 +258,17 @@ class Connection:
             self._link = None
             link.abort()
             raise
+        return resumed
+
+    async def _end_session(self) -> None:
+        link, self._link = self._link, None
+        self._up.clear()
+        if self._beat is not None:
+            self._beat.cancel()
+        self._pings.clear()
+        if link is not None:
+            link.send(disconnect())
+            await link.close(self._settings.timeout)
 
     def _accept(self, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
@@ -276,7 +289,7 @@ class Connection:
         for packet, message in list(self._sure.items()):
             if message.done.done():
                 del self._sure[packet]  # nobody waits any more, so nothing is sent late
-                self._release()
+                self._window.leave()
             else:
                 link.send(message.write(packet, resumed))
         for octets in self._kept:
@@ -306,7 +319,7 @@ class Connection:
             wait = min(2 * wait, _LONGEST_WAIT)
             try:
                 async with asyncio.timeout(self._settings.timeout):
-                    await self._make_contact(clean=False)
+                    await self._make_contact()
                 return
             except (OSError, ComityError) as error:
                 self._why = str(error) or type(error).__name__
@@ -361,7 +374,7 @@ class Connection:
         message = self._sure.pop(packet, None)
         if message is None:
             return
-        self._release()
+        self._window.leave()
         if message.done.done():
             return
         if len(body) > 2 and body[2] >= 0x80:
@@ -420,37 +433,14 @@ class Connection:
             )
         await self.barrier()
 
-    async def _admission(self) -> None:
-        """Wait in line for one of the unconfirmed messages that the broker allows."""
-        limit = self.offers.numbers.get(Property.RECEIVE_MAXIMUM, self._settings.connect.window)
-        if self._admitted < min(limit, self._settings.connect.window):
-            self._admitted += 1
-            return
-        place = asyncio.get_running_loop().create_future()
-        self._queue.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._release()
-            raise
-
-    def _release(self) -> None:
-        while self._queue:
-            place = self._queue.popleft()
-            if not place.done():
-                place.set_result(None)  # the place changes hands, so the number stays
-                return
-        self._admitted -= 1
-
     async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
         """Send once there is room and a connection; cancelled before, nothing is sent."""
-        await self._admission()
+        await self._window.enter(self._limit)
         try:
             await self._up.wait()
             self._check()
         except BaseException:
-            self._release()
+            self._window.leave()
             raise
         packet = self._new_id()
         message = self._sure[packet] = _Sure(write, asyncio.get_running_loop().create_future())
@@ -466,6 +456,12 @@ class Connection:
             self._last_id = self._last_id % 65535 + 1
             if self._last_id not in self._sure and self._last_id not in self._requests:
                 return self._last_id
+
+    @property
+    def _limit(self) -> int:
+        """Messages at QoS 1 that may be unconfirmed."""
+        own = self._settings.connect.window
+        return min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own))
 
     @property
     def _waiting(self) -> int:

@@ -114,9 +114,9 @@ class Connect:
     user: str | None = field(repr=False)
     password: str | None = field(repr=False)
 
-    def encode(self, *, clean: bool) -> bytes:
-        """The packet; `clean` begins a new session."""
-        flags = clean << 1 | (self.user is not None) << 7 | (self.password is not None) << 6
+    def encode(self) -> bytes:
+        """The packet; it resumes a session that the broker still knows."""
+        flags = (self.user is not None) << 7 | (self.password is not None) << 6
         properties = b"".join(
             (
                 b"\x11" + self.session.to_bytes(4),
