@@ -225,8 +225,10 @@ def read_publish(first: int, body: bytes) -> Publish:
         if first & 6:
             packet = int.from_bytes(body[at : at + 2])
             at += 2
+        if at >= len(body) or first & 6 == 6:
+            raise RemoteProtocolError("a malformed PUBLISH: it ends too soon, or its QoS is none")
         properties, at = read_properties(body, at)
-    except (IndexError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise RemoteProtocolError(f"a malformed PUBLISH: {error}") from error
     return Publish(topic, body[at:], packet, bool(first & 8), bool(first & 1), properties)
 
