@@ -11,21 +11,20 @@ import asyncio
 import contextlib
 import logging
 import random
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
+from comity.transports._mqtt_answers import Answers
 from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_refusals import advice, refusal
+from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_window import Window
 from comity.transports._mqtt_wire import (
     PING,
-    Connect,
     Kind,
     Properties,
     Property,
@@ -38,24 +37,11 @@ from comity.transports._mqtt_wire import (
     unsubscribe,
 )
 
-__all__ = ["Connection", "Settings"]
+__all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
-
-    host: str
-    port: int
-    shown: str
-    timeout: float
-    outbox: int
-    connect: Connect
-    tls: ssl.SSLContext | None
 
 
 @dataclass(slots=True)
@@ -79,12 +65,10 @@ class Connection:
         self._reconnecting: asyncio.Task[None] | None = None
         self._beat: asyncio.TimerHandle | None = None
         self._why = ""
-        self._topics: dict[int, tuple[str, int]] = {}
+        self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
         self._last_id = 0
-        self._requests: dict[int, asyncio.Future[bytes]] = {}
         self._sure: dict[int, _Sure] = {}
         self._window = Window()
-        self._pings: deque[asyncio.Future[None] | None] = deque()
         self._kept: deque[bytes] = deque()
         self._kept_size = 0
         self._written = self._confirmed = 0
@@ -92,7 +76,7 @@ class Connection:
 
     async def open(self) -> None:
         """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
-        self._connack: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers = Answers()
         try:
             async with asyncio.timeout(self._settings.timeout):
                 if await self._make_contact():  # a session that an earlier process left behind
@@ -135,26 +119,22 @@ class Connection:
         except TimeoutError as error:
             raise self._error(f"{self._no_answer}; {known}") from error
 
-    def acknowledge(self, packet: int, link: object) -> None:
-        """Confirm a message at QoS 1 that came over `link`; over a later one the broker sends it again."""
-        if self._link is link and self._link is not None:
-            self._link.send(acknowledge(packet))
+    def confirmation(self, packet: int) -> Callable[[], None]:
+        """Confirms a message at QoS 1; does nothing once what it came over is gone, as the broker sends it again."""
+        return partial(self._acknowledge, packet, self._link)
 
-    @property
-    def link(self) -> object:
-        """What messages come over now."""
-        return self._link
+    def _acknowledge(self, packet: int, link: Link | None) -> None:
+        if link is not None and self._link is link:
+            link.send(acknowledge(packet))
 
     # ------------------------------------------------------------ subscribing
 
     async def subscribe(self, identifier: int, topic: str, qos: int, *, retained: bool = False) -> None:
         """Return when the subscription is in force. Raises `TransportError`, also where it is not permitted."""
-        self._topics[identifier] = (topic, qos)
+        write = partial(subscribe, identifier=identifier, topic=topic, qos=qos)
+        self._topics[identifier] = topic, partial(write, retained=False)
         try:
-            code = await self._request(
-                lambda packet: subscribe(packet, identifier, topic, qos, retained=retained)
-            )
-            self._check_granted(topic, code)
+            self._check_granted(topic, await self._request(partial(write, retained=retained)))
         except BaseException:
             self._topics.pop(identifier, None)
             self._send_unless_down(unsubscribe(self._new_id(), topic))
@@ -208,24 +188,18 @@ class Connection:
             await self._end()
 
     async def _take_leave(self, drain: Callable[[], None]) -> None:
-        leaving = [asyncio.ensure_future(self.unsubscribe(identifier)) for identifier in list(self._topics)]
-        try:
-            if leaving:
-                await asyncio.wait(leaving)
-            drain()
-            if self._sure:
-                await asyncio.wait([message.done for message in self._sure.values()])
-            await self._round_trip()
-        finally:
-            for task in leaving:
-                task.cancel()
+        await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
+        drain()
+        if self._sure:
+            await asyncio.wait([message.done for message in self._sure.values()])
+        await self._round_trip()
 
     async def _end(self) -> None:
         self._closed = True
         if self._reconnecting is not None:
             self._reconnecting.cancel()
             await asyncio.wait({self._reconnecting})
-        self._fail_all(ConnectionResetError("closed"))
+        self._answers.fail(ConnectionResetError("closed"))
         for message in self._sure.values():
             if not message.done.done():
                 message.done.set_exception(self._error("closed before the broker confirmed the message"))
@@ -241,7 +215,7 @@ class Connection:
         A clean start is never asked for: mosquitto does not write a session that began with one to its disk.
         """
         settings, loop = self._settings, asyncio.get_running_loop()
-        self._connack = loop.create_future()
+        self._answers = Answers()
         link = Link(self._receive, self._lose, settings.connect.largest)
         name = settings.host if settings.tls else None
         await loop.create_connection(
@@ -250,9 +224,9 @@ class Connection:
         self._link = link
         try:
             link.send(settings.connect.encode())
-            resumed = self._accept(await self._connack)
-            for identifier, (topic, qos) in list(self._topics.items()):
-                self._check_granted(topic, await self._ask(partial(_subscription, identifier, topic, qos)))
+            resumed = self._accept(await self._answers.connack)
+            for topic, write in list(self._topics.values()):
+                self._check_granted(topic, await self._ask(write))
             self._send_what_waits(link, resumed=resumed)
         except BaseException:
             self._link = None
@@ -265,7 +239,6 @@ class Connection:
         self._up.clear()
         if self._beat is not None:
             self._beat.cancel()
-        self._pings.clear()
         if link is not None:
             link.send(disconnect())
             await link.close(self._settings.timeout)
@@ -306,7 +279,7 @@ class Connection:
         if self._link.received == seen:
             self._link.abort(ConnectionResetError(f"nothing heard for {interval:g} s"))
             return
-        self._pings.append(None)
+        self._answers.expect_beat()
         self._beat = asyncio.get_running_loop().call_later(
             interval, self._keep_alive, interval, self._link.received
         )
@@ -336,35 +309,26 @@ class Connection:
         self._confirmed = self._written
         if self._beat is not None:
             self._beat.cancel()
-        self._fail_all(error or ConnectionResetError("the broker closed the connection"))
+        self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
         if was_up and not self._closed:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
-
-    def _fail_all(self, error: Exception) -> None:
-        for waiting in chain((self._connack,), self._requests.values(), self._pings):
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(error if waiting is self._connack else ConnectionResetError(str(error)))
-                waiting.exception()  # who waits sees it; nobody else has to
-        self._pings.clear()
 
     # ---------------------------------------------------------------- receiving
 
     def _receive(self, first: int, body: bytes) -> None:
         kind = first >> 4
-        if not self._connack.done():
+        if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            self._connack.set_result(body)
+            self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
         elif kind == Kind.PUBACK:
             self._confirm(int.from_bytes(body[:2]), body)
         elif kind in (Kind.SUBACK, Kind.UNSUBACK):
-            self._answer(int.from_bytes(body[:2]), body)
-        elif kind == Kind.PINGRESP and self._pings:
-            ping = self._pings.popleft()
-            if ping is not None and not ping.done():
-                ping.set_result(None)
+            self._answers.on_ack(body)
+        elif kind == Kind.PINGRESP:
+            self._answers.on_pong()
         elif kind == Kind.DISCONNECT:
             raise RemoteProtocolError(
                 refusal("the broker ended the connection", body[0] if body else 0, body[1:])
@@ -381,12 +345,6 @@ class Connection:
             message.done.set_exception(TransportError(refusal(self._settings.shown, body[2], body[3:])))
         else:
             message.done.set_result(None)
-
-    def _answer(self, packet: int, body: bytes) -> None:
-        waiting = self._requests.get(packet)
-        if waiting is not None and not waiting.done():
-            _, at = read_properties(body, 2)
-            waiting.set_result(body[at:])
 
     # ---------------------------------------------------------------- the rest
 
@@ -405,20 +363,14 @@ class Connection:
 
     async def _ask(self, write: Callable[[int], bytes]) -> bytes:
         packet = self._new_id()
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._requests[packet] = answer
-        try:
-            self._send_unless_down(write(packet))
-            return await answer
-        finally:
-            del self._requests[packet]
+        self._send_unless_down(write(packet))
+        return await self._answers.ack(packet)
 
     async def _round_trip(self) -> bool:
         """PINGREQ and PINGRESP behind everything that was written before; False where the connection broke."""
         if self._link is None:
             return False
-        answer = asyncio.get_running_loop().create_future()
-        self._pings.append(answer)
+        answer = self._answers.expect_pong()
         self._link.send(PING)
         try:
             await answer
@@ -454,7 +406,7 @@ class Connection:
     def _new_id(self) -> int:
         while True:
             self._last_id = self._last_id % 65535 + 1
-            if self._last_id not in self._sure and self._last_id not in self._requests:
+            if self._last_id not in self._sure and self._last_id not in self._answers:
                 return self._last_id
 
     @property
@@ -492,7 +444,3 @@ class Connection:
 
     def _explained(self, error: Exception) -> TransportError:
         return self._error(f"{str(error) or 'timed out'}: {advice(error)}")
-
-
-def _subscription(identifier: int, topic: str, qos: int, packet: int) -> bytes:
-    return subscribe(packet, identifier, topic, qos, retained=False)

@@ -18,21 +18,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from comity.sdk.address import Pattern, from_mqtt, parse_address, parse_pattern, to_mqtt
 from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports import _mqtt_wire as wire
-from comity.transports._mqtt_client import Connection, Settings
+from comity.transports._mqtt_client import Connection
 from comity.transports._mqtt_routes import Message, MqttSubscription, Route
-from comity.transports._tls import FILES, client_context
-from comity.transports._urls import masked, options, positive, split
+from comity.transports._mqtt_settings import LARGEST, read_settings
+from comity.transports._tls import FILES
+from comity.transports._urls import masked, options, positive
 from comity.transports.mqtt_binding import Native, decode, encode, structured
 
 __all__ = ["MqttTransport"]
@@ -41,9 +41,6 @@ _log = logging.getLogger(__name__)
 _NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "window": 1024, "outbox": 2 << 20, "session": 300}
 _TEXTS: Final = ("retain", "client", "mode", *FILES)
 _MODES: Final = {"binary": encode, "structured": structured}
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-_KEEP_ALIVE: Final = 10
-_LARGEST: Final = 16 << 20
 _PAYLOAD: Final = 1 << 20
 _FOR_ATTRIBUTES: Final = 8192  # of the broker's limit, which counts the whole packet
 _CAPABILITIES: Final = Capabilities(
@@ -57,7 +54,7 @@ class MqttTransport:
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
         given = {**_NUMBERS, "mode": "binary", **options(url, (*_NUMBERS, *_TEXTS), overrides)}
-        self._settings = _settings(url, given)
+        self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
         self._retain = (
             int(positive(url, "retain", given["retain"], whole=True)) if "retain" in given else None
@@ -205,7 +202,7 @@ class MqttTransport:
         return wire.publish(topic, payload, kind, user, packet=packet, retain=self._retain, again=again)
 
     def _receive(self, connection: Connection, publish: wire.Publish) -> None:
-        confirm = partial(connection.acknowledge, publish.packet, connection.link) if publish.packet else None
+        confirm = connection.confirmation(publish.packet) if publish.packet else None
         try:
             address = str(from_mqtt(publish.topic))
             properties = publish.properties
@@ -245,7 +242,7 @@ def _filter(pattern: Pattern, group: str | None) -> str:
 def _offered(ours: Capabilities, offers: wire.Properties) -> Capabilities:
     """What of `ours` the broker offers; what it does not mention it has."""
     numbers, known = offers.numbers, wire.Property
-    largest = numbers.get(known.MAXIMUM_PACKET, _LARGEST)
+    largest = numbers.get(known.MAXIMUM_PACKET, LARGEST)
     return replace(
         ours,
         groups=numbers.get(known.SHARED_AVAILABLE, 1) == 1,
@@ -254,36 +251,6 @@ def _offered(ours: Capabilities, offers: wire.Properties) -> Capabilities:
         if numbers.get(known.MAXIMUM_QOS, 2)
         else frozenset({Guarantee.AT_MOST_ONCE}),
         max_payload=max(0, min(_PAYLOAD, largest - _FOR_ATTRIBUTES)),
-    )
-
-
-def _settings(url: str, given: dict[str, str | float]) -> Settings:
-    parts = split(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
-        raise ConfigError(f"{masked(url)!r} is no MQTT URL: write mqtt://HOST:PORT or mqtts://HOST:PORT")
-    user, password = (
-        unquote(text) if text is not None else None for text in (parts.username, parts.password)
-    )
-    window = int(positive(url, "window", given["window"], whole=True))
-    session = int(positive(url, "session", given["session"], whole=True))
-    if window > 65535 or session > 0xFFFFFFFF:
-        raise ConfigError(f"{masked(url)}: window is at most 65535, and session 4294967295")
-    return Settings(
-        host=parts.hostname,
-        port=parts.port or _PORTS[parts.scheme],
-        shown=masked(url),
-        timeout=positive(url, "timeout", given["timeout"]),
-        outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
-        connect=wire.Connect(
-            client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
-            keep_alive=_KEEP_ALIVE,
-            session=session,
-            window=window,
-            largest=_LARGEST,
-            user=user,
-            password=password,
-        ),
-        tls=client_context(url, given, wanted=parts.scheme == "mqtts", scheme="mqtts"),
     )
 
 
