@@ -372,6 +372,26 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> No
             os.kill(fragile.now.pid, signal.SIGCONT)
 
 
+async def test_a_connection_on_which_nothing_is_heard_is_given_up() -> None:
+    connections = 0
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read(1000)
+        writer.write(b"\x20\x06\x00\x00\x03\x13\x00\x01")  # keep alive: one second
+        while await reader.read(1000):
+            pass
+
+    async with served(mute) as url:
+        transport = connect(url, timeout=0.5)
+        await transport.open()
+        await until(lambda: connections > 1, 5)
+        with pytest.raises(TransportError, match="no answer"):
+            await transport.flush()
+        await transport.close()
+
+
 async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
     transport = connect(fragile.url, timeout=1)
     tasks = asyncio.all_tasks()
@@ -534,6 +554,22 @@ async def test_a_tail_does_not_bring_its_parent(mqtt_server: Broker, space: str)
         await transport.publish(f"{space}.test.v1.things.k", frame(b"child"), guarantee=SURE)
         await settle(transport)
         assert inbox.datas == [b"child"]
+
+
+async def test_asking_for_the_last_value_disturbs_no_subscription(mqtt_server: Broker, space: str) -> None:
+    address = f"{space}.test.v1.things"
+    async with opened(mqtt_server.url, retain=60) as transport:
+        inbox = Inbox()
+        await transport.subscribe(address, inbox)
+        for number in range(3):
+            await transport.publish(address, frame(b"%d" % number))
+            assert await transport.last_value(address) == frame(b"%d" % number)  # type: ignore[attr-defined]
+            asking = asyncio.create_task(transport.last_value(address))  # type: ignore[attr-defined]
+            await asyncio.wait({asking}, timeout=0)
+            asking.cancel()
+            await asyncio.wait({asking})
+        await settle(transport)
+        assert inbox.datas == [b"0", b"1", b"2"]
 
 
 async def test_an_empty_last_value_is_remembered_too(mqtt_server: Broker, space: str) -> None:

@@ -132,12 +132,14 @@ class Connection:
     async def subscribe(self, identifier: int, topic: str, qos: int, *, retained: bool = False) -> None:
         """Return when the subscription is in force. Raises `TransportError`, also where it is not permitted."""
         write = partial(subscribe, identifier=identifier, topic=topic, qos=qos)
+        known = identifier in self._topics
         self._topics[identifier] = topic, partial(write, retained=False)
         try:
             self._check_granted(topic, await self._request(partial(write, retained=retained)))
         except BaseException:
-            self._topics.pop(identifier, None)
-            self._send_unless_down(unsubscribe(self._new_id(), topic))
+            if not known:
+                del self._topics[identifier]
+                self._send_unless_down(unsubscribe(self._new_id(), topic))
             raise
 
     async def unsubscribe(self, identifier: int) -> None:

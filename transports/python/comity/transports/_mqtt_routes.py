@@ -19,6 +19,7 @@ from comity.sdk.ports import Delivery, Frame
 __all__ = ["Message", "MqttSubscription", "Route"]
 
 _log = logging.getLogger(__name__)
+_MOST_OCTETS = 128 << 20  # of what waits for one subscription at QoS 0
 _TURN = 64  # deliveries before others on the event loop have theirs
 
 
@@ -28,6 +29,7 @@ class Message:
 
     address: str
     frame: Frame
+    size: int
     again: bool
     confirm: Callable[[], None] | None
     holders: int = 0
@@ -83,6 +85,7 @@ class MqttSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._messages: deque[Message] = deque()
+        self._octets = 0
         self._scheduled = False
         self._open = True
 
@@ -101,6 +104,7 @@ class MqttSubscription:
             self._open = False
             waiting = list(self._messages)
             self._messages.clear()
+            self._octets = 0
             for message in waiting:
                 message.let_go()
             await self._on_close(self)
@@ -109,18 +113,27 @@ class MqttSubscription:
         """A message has arrived for this subscription."""
         if not self.paused and not self._messages:
             self._deliver(message)
-        elif message.confirm is None and len(self._messages) >= self._buffer:
+        elif message.confirm is None and not self._has_room(message):
             self.dropped += 1
         else:
             self._messages.append(message)
+            self._octets += message.size
             self._schedule()
+
+    def _has_room(self, message: Message) -> bool:
+        return len(self._messages) < self._buffer and self._octets + message.size <= _MOST_OCTETS
+
+    def _next(self) -> Message:
+        message = self._messages.popleft()
+        self._octets -= message.size
+        return message
 
     def drain(self) -> None:
         """Deliver all that waits, unless paused."""
         for _ in range(len(self._messages)):
             if self.paused or not self._messages:
                 return
-            self._deliver(self._messages.popleft())
+            self._deliver(self._next())
 
     def _schedule(self) -> None:
         if self._messages and not self.paused and not self._scheduled:
@@ -132,7 +145,7 @@ class MqttSubscription:
         for _ in range(min(_TURN, len(self._messages))):
             if self.paused or not self._messages:
                 return
-            self._deliver(self._messages.popleft())
+            self._deliver(self._next())
         self._schedule()
 
     def _deliver(self, message: Message) -> None:
@@ -158,6 +171,7 @@ class MqttSubscription:
             message.again = True
             if self._open:
                 self._messages.appendleft(message)
+                self._octets += message.size
                 self._schedule()
             else:
                 message.let_go()

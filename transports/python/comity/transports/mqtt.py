@@ -7,7 +7,8 @@ that is slow or away is sent it later. Whether it outlives the broker is the bro
 is promised about that.
 
 `mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS. Options: `timeout`, seconds that any wait
-may take (5); `buffer`, messages at QoS 0 that wait for one subscriber (65536); `window`, messages at QoS 1 that
+may take (5); `buffer`, messages at QoS 0 that wait for one subscriber, and
+never over 128 MiB (65536); `window`, messages at QoS 1 that
 may be unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
 seconds for which the broker keeps what is missed while disconnected (300); `retain`, seconds for which it
 remembers the last value of an address (not at all); `client`, the client identifier (a random one); `mode`,
@@ -213,7 +214,7 @@ class MqttTransport:
             if confirm is not None:
                 confirm()
             return
-        message = Message(address, frame, publish.again, confirm, holders=1)
+        message = Message(address, frame, len(publish.payload), publish.again, confirm, holders=1)
         if publish.retained:
             self._asked.get(publish.topic, []).append(frame)
         else:
