@@ -564,7 +564,7 @@ async def test_asking_for_the_last_value_disturbs_no_subscription(mqtt_server: B
         for number in range(3):
             await transport.publish(address, frame(b"%d" % number))
             assert await transport.last_value(address) == frame(b"%d" % number)  # type: ignore[attr-defined]
-            asking = asyncio.create_task(transport.last_value(address))  # type: ignore[attr-defined]
+            asking: asyncio.Task[object] = asyncio.create_task(transport.last_value(address))  # type: ignore[attr-defined]
             await asyncio.wait({asking}, timeout=0)
             asking.cancel()
             await asyncio.wait({asking})

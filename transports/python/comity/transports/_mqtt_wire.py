@@ -34,6 +34,7 @@ __all__ = [
 MAX_TEXT: Final = 65535
 PING: Final = b"\xc0\x00"
 _LARGEST: Final = 268_435_455
+_USER: Final = 38
 
 
 class Kind(IntEnum):
@@ -60,7 +61,6 @@ class Property(IntEnum):
     RECEIVE_MAXIMUM = 33
     MAXIMUM_QOS = 36
     RETAIN_AVAILABLE = 37
-    USER = 38
     MAXIMUM_PACKET = 39
     IDENTIFIERS_AVAILABLE = 41
     SHARED_AVAILABLE = 42
@@ -72,7 +72,7 @@ _SIZES: Final = {  # octets of an integer; 0 is a variable one, -1 octets with t
     **dict.fromkeys((2, 17, 24, 39), 4),
     **dict.fromkeys((3, 8, 9, 18, 21, 22, 26, 28, 31), -1),
     11: 0,
-    38: -2,
+    _USER: -2,
 }
 
 
@@ -242,9 +242,20 @@ def read_properties(body: bytes, at: int) -> tuple[Properties, int]:
     end = at + size
     if at < 0 or end > len(body):
         raise RemoteProtocolError("properties that do not end")
-    while at < end:
-        which = body[at]
-        at = _read_property(found, which, _SIZES.get(which), body, at + 1)
+    try:
+        while at < end:
+            which = body[at]
+            if which != _USER or at + 5 > end:
+                at = _read_property(found, which, _SIZES.get(which), body, at + 1)
+                continue
+            middle = at + 3 + (body[at + 1] << 8 | body[at + 2])  # nearly all are these, so without a call
+            start = middle + 2
+            if start > end:
+                raise RemoteProtocolError("a text that does not end")
+            name, at = body[at + 3 : middle], start + (body[middle] << 8 | body[middle + 1])
+            found.user.append((name.decode(), body[start:at].decode()))
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError("a text that is not UTF-8") from error
     if at != end:
         raise RemoteProtocolError("properties that end in the middle")
     return found, at
