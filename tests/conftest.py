@@ -27,6 +27,13 @@ def nats_server() -> Iterator[Broker]:
         yield broker
 
 
+@pytest.fixture(scope="session")
+def mqtt_server() -> Iterator[Broker]:
+    """A mosquitto that all tests of the session share; each test keeps to a namespace of its own."""
+    with broker_or_policy("mqtt") as broker:
+        yield broker
+
+
 @contextmanager
 def broker_or_policy(name: str, config: str = "") -> Generator[Broker, None, None]:
     """A broker for the block, or the policy for machines that lack it."""

@@ -222,7 +222,7 @@ def serve_registry(
 
 @brokers.command("up")
 def brokers_up(
-    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats.")], json: Json = False
+    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats or mqtt.")], json: Json = False
 ) -> None:
     """Start real brokers on free loopback ports and print their URLs.
 

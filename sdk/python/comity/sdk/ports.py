@@ -169,7 +169,11 @@ class Ordering(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do. What it lacks is declared here, and asking for it raises `CapabilityError`."""
+    """What an adapter can do. What it lacks is declared here, and asking for it raises `CapabilityError`.
+
+    `publisher_waits`: publishing at least once waits until every subscriber has room; without it, what a slow
+    subscriber has no room for waits with the broker.
+    """
 
     ordering: Ordering
     guarantees: frozenset[Guarantee]
@@ -178,6 +182,7 @@ class Capabilities:
     groups: bool = False
     last_value: bool = False
     death_notice: bool = False
+    publisher_waits: bool = False
     wildcards: bool = True
     headers: bool = True
     max_payload: int = 1 << 20

@@ -19,6 +19,8 @@ __all__ = ["connect", "open_journal"]
 
 _TRANSPORTS: Final = {
     "memory": "comity.transports.memory:MemoryTransport",
+    "mqtt": "comity.transports.mqtt:MqttTransport",
+    "mqtts": "comity.transports.mqtt:MqttTransport",
     "nats": "comity.transports.nats:NatsTransport",
     "tls": "comity.transports.nats:NatsTransport",
 }

@@ -1,24 +1,23 @@
 """Where a NATS server is and how to reach it: its URL and options taken apart.
 
-Responsible for credentials and TLS as a URL says them. Not responsible for connecting.
+Responsible for credentials and limits as a URL says them. Not responsible for connecting.
 """
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, unquote
+from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError
+from comity.transports._tls import client_context
 from comity.transports._urls import masked, positive, split
 
 if TYPE_CHECKING:
     from comity.transports._nats_client import Settings
 
-__all__ = ["NUMBERS", "TLS_FILES", "settings"]
+__all__ = ["NUMBERS", "settings"]
 
 NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20}
-TLS_FILES: Final = ("ca", "cert", "key")
 
 
 def settings(url: str, given: dict[str, str | float]) -> Settings:
@@ -42,22 +41,5 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         user=user if password is not None else None,
         password=password,
         token=user if password is None else None,
-        tls=_tls(parts, given),
+        tls=client_context(url, given, wanted=parts.scheme == "tls", scheme="tls"),
     )
-
-
-def _tls(parts: SplitResult, given: dict[str, str | float]) -> ssl.SSLContext | None:
-    files = {name: str(given[name]) for name in TLS_FILES if name in given}
-    if parts.scheme != "tls":
-        if files:
-            raise ConfigError(f"{masked(parts.geturl())}: {', '.join(files)} is for tls:// URLs")
-        return None
-    if "key" in files and "cert" not in files:
-        raise ConfigError(f"{masked(parts.geturl())}: key without cert")
-    try:
-        context = ssl.create_default_context(cafile=files.get("ca"))
-        if "cert" in files:
-            context.load_cert_chain(files["cert"], files.get("key"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{masked(parts.geturl())}: a certificate file cannot be used: {error}") from error
-    return context

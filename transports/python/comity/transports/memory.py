@@ -47,6 +47,7 @@ class MemoryTransport:
             guarantees=frozenset(Guarantee),
             groups=True,
             last_value=True,
+            publisher_waits=True,
             max_payload=numbers["max_payload"],
         )
 

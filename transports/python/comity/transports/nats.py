@@ -22,7 +22,8 @@ from urllib.parse import quote
 from comity.sdk.address import parse_address, parse_pattern, to_nats
 from comity.sdk.errors import CapabilityError, ComityError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
-from comity.transports._nats_url import NUMBERS, TLS_FILES, settings
+from comity.transports._nats_url import NUMBERS, settings
+from comity.transports._tls import FILES
 from comity.transports._urls import masked, options
 from comity.transports.nats_binding import decode, encode
 
@@ -46,7 +47,7 @@ class NatsTransport:
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
-        self._settings = settings(url, {**NUMBERS, **options(url, (*NUMBERS, *TLS_FILES), overrides)})
+        self._settings = settings(url, {**NUMBERS, **options(url, (*NUMBERS, *FILES), overrides)})
         self._connection: Connection | None = None
         self._subscriptions: set[NatsSubscription] = set()
         self._capabilities = _CAPABILITIES

@@ -69,9 +69,11 @@ class LiveWorld:
         finally:
             for task in self._late:
                 task.cancel()
+            kept = len(self.journal)
             await self._tidy()
             for subscription in self._subscriptions:
                 await subscription.close()
+            del self.journal[kept:]  # after the last answer to tidying up, which is nobody's reply
         return self.journal
 
     def _note(self, what: str, **detail: Any) -> int:
@@ -216,7 +218,6 @@ class LiveWorld:
 
     async def _tidy(self) -> None:
         """End what the plan left behind: watches and entries."""
-        kept = len(self.journal)
         names = {(op["client"] % len(self._clients), op["data"]["watch"]) for op in self.plan.operations
                  if op.get("message") == "Watch"}  # fmt: skip
         for n, (client, name) in enumerate(sorted(names)):
@@ -228,4 +229,3 @@ class LiveWorld:
                 data = {"agent": client.key.agent, "epoch": client.epochs[-1]}
                 op = {"id": f"leave{n}", "client": n, "message": "Deregister", "data": data, "wait": False}
                 await self._send(op)
-        del self.journal[kept:]

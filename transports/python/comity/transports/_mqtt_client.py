@@ -1,0 +1,448 @@
+"""The connection to an MQTT 5 broker, held to the transport port's promises.
+
+Responsible for connecting, the session and its reconnection, packet identifiers, acknowledgements, bounded
+buffers, a flush that is a barrier, and errors that name the broker and what to do. Not responsible for frames,
+addresses or who gets a message: `mqtt.py` is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
+from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_link import Link
+from comity.transports._mqtt_refusals import advice, refusal
+from comity.transports._mqtt_settings import Settings
+from comity.transports._mqtt_window import Window
+from comity.transports._mqtt_wire import (
+    PING,
+    Kind,
+    Properties,
+    Property,
+    Publish,
+    acknowledge,
+    disconnect,
+    read_properties,
+    read_publish,
+    subscribe,
+    unsubscribe,
+)
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT: Final = 0.05
+_LONGEST_WAIT: Final = 2.0
+
+
+@dataclass(slots=True)
+class _Sure:
+    """A message at QoS 1 that the broker has not confirmed: how it is written, and who waits."""
+
+    write: Callable[[int, bool], bytes]
+    done: asyncio.Future[None]
+
+
+class Connection:
+    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives."""
+
+    def __init__(self, settings: Settings, on_publish: Callable[[Connection, Publish], None]) -> None:
+        self.offers = Properties()
+        self._settings = settings
+        self._on_publish = on_publish
+        self._closed = False
+        self._link: Link | None = None
+        self._up = asyncio.Event()
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._beat: asyncio.TimerHandle | None = None
+        self._why = ""
+        self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
+        self._last_id = 0
+        self._sure: dict[int, _Sure] = {}
+        self._window = Window()
+        self._kept: deque[bytes] = deque()
+        self._kept_size = 0
+        self._written = self._confirmed = 0
+        self._lost = False
+
+    async def open(self) -> None:
+        """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
+        self._answers = Answers()
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                if await self._make_contact():  # a session that an earlier process left behind
+                    await self._end_session()
+                    await self._make_contact()
+        except BaseException as error:
+            self._closed = True
+            if isinstance(error, OSError | RemoteProtocolError):
+                raise self._explained(error) from error
+            raise
+
+    # ------------------------------------------------------------- publishing
+
+    async def publish(self, packet: bytes) -> None:
+        """Hand over a message at QoS 0. Raises `PayloadTooLarge` or `TransportError`."""
+        self._check()
+        self._check_size(len(packet))
+        if self._waiting + len(packet) > self._settings.outbox:
+            await self._make_room()
+        if self._link is not None and self._up.is_set():
+            self._link.send(packet)
+            self._written += 1
+        else:
+            self._kept.append(packet)
+            self._kept_size += len(packet)
+
+    async def publish_surely(self, write: Callable[[int, bool], bytes]) -> None:
+        """Publish at QoS 1 and wait until the broker has it; `write` makes the packet with an identifier.
+
+        Raises `PayloadTooLarge` or `TransportError`; after one that says so the broker may have it all the same.
+        """
+        self._check()
+        self._check_size(len(write(1, False)))
+        known = "nothing was sent"
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                done = await self._send_surely(write)
+                known = "the message may have arrived all the same"
+                await done
+        except TimeoutError as error:
+            raise self._error(f"{self._no_answer}; {known}") from error
+
+    def confirmation(self, packet: int) -> Callable[[], None]:
+        """Confirms a message at QoS 1; does nothing once what it came over is gone, as the broker sends it again."""
+        return partial(self._acknowledge, packet, self._link)
+
+    def _acknowledge(self, packet: int, link: Link | None) -> None:
+        if link is not None and self._link is link:
+            link.send(acknowledge(packet))
+
+    # ------------------------------------------------------------ subscribing
+
+    async def subscribe(self, identifier: int, topic: str, qos: int, *, retained: bool = False) -> None:
+        """Return when the subscription is in force. Raises `TransportError`, also where it is not permitted."""
+        write = partial(subscribe, identifier=identifier, topic=topic, qos=qos)
+        known = identifier in self._topics
+        self._topics[identifier] = topic, partial(write, retained=False)
+        try:
+            self._check_granted(topic, await self._request(partial(write, retained=retained)))
+        except BaseException:
+            if not known:
+                del self._topics[identifier]
+                self._send_unless_down(unsubscribe(self._new_id(), topic))
+            raise
+
+    async def unsubscribe(self, identifier: int) -> None:
+        """Return when the broker sends nothing more for that subscription, or where there is no connection."""
+        topic, _ = self._topics.pop(identifier)
+        if self._up.is_set():
+            with contextlib.suppress(TransportError):  # it ends with its connection just as well
+                await self._request(lambda packet: unsubscribe(packet, topic))
+
+    # ------------------------------------------------------- flushing, closing
+
+    async def flush(self) -> None:
+        """Return when the broker has everything published before. Raises `TransportError` where that is unknown."""
+        self._check()
+        mark = self._written
+        if not self._lost:
+            await self.barrier()
+        if self._lost:
+            self._lost = False
+            raise self._error(
+                "the connection broke: what was published since the last flush may not have arrived"
+            )
+        self._confirmed = max(self._confirmed, mark)
+
+    async def barrier(self) -> None:
+        """A round trip, waiting for reconnection where it must. Raises `TransportError` when it takes too long."""
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                while True:
+                    await self._up.wait()
+                    self._check()
+                    if await self._round_trip():
+                        return
+        except TimeoutError as error:
+            raise self._error(self._no_answer) from error
+
+    async def close(self, drain: Callable[[], None]) -> None:
+        """Have what the broker still sends, call `drain`, send what waits, and end the session."""
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                if self._up.is_set():
+                    await self._take_leave(drain)
+                elif self._kept:
+                    _log.warning("%s: closed before all was sent: not connected", self._settings.shown)
+        except TimeoutError:
+            _log.warning("%s: closed before all was drained: timed out", self._settings.shown)
+        finally:
+            await self._end()
+
+    async def _take_leave(self, drain: Callable[[], None]) -> None:
+        await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
+        drain()
+        if self._sure:
+            await asyncio.wait([message.done for message in self._sure.values()])
+        await self._round_trip()
+
+    async def _end(self) -> None:
+        self._closed = True
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+            await asyncio.wait({self._reconnecting})
+        self._answers.fail(ConnectionResetError("closed"))
+        for message in self._sure.values():
+            if not message.done.done():
+                message.done.set_exception(self._error("closed before the broker confirmed the message"))
+                message.done.exception()  # who waits sees it; nobody else has to
+        await self._end_session()
+        self._up.set()  # nobody is to wait for what will not come
+
+    # -------------------------------------------------------------- connecting
+
+    async def _make_contact(self) -> bool:
+        """Connect, and whether the broker still knew the session.
+
+        A clean start is never asked for: mosquitto does not write a session that began with one to its disk.
+        """
+        settings, loop = self._settings, asyncio.get_running_loop()
+        self._answers = Answers()
+        link = Link(self._receive, self._lose, settings.connect.largest)
+        name = settings.host if settings.tls else None
+        await loop.create_connection(
+            lambda: link, settings.host, settings.port, ssl=settings.tls, server_hostname=name
+        )
+        self._link = link
+        try:
+            link.send(settings.connect.encode())
+            resumed = self._accept(await self._answers.connack)
+            for topic, write in list(self._topics.values()):
+                self._check_granted(topic, await self._ask(write))
+            self._send_what_waits(link, resumed=resumed)
+        except BaseException:
+            self._link = None
+            link.abort()
+            raise
+        return resumed
+
+    async def _end_session(self) -> None:
+        link, self._link = self._link, None
+        self._up.clear()
+        if self._beat is not None:
+            self._beat.cancel()
+        if link is not None:
+            link.send(disconnect())
+            await link.close(self._settings.timeout)
+
+    def _accept(self, connack: bytes) -> bool:
+        """Take what the broker offers; whether it still knows the session."""
+        if len(connack) < 2 or connack[1]:
+            code = connack[1] if len(connack) > 1 else 0x80
+            raise TransportError(refusal(self._settings.shown, code, connack[2:], connecting=True))
+        self.offers, _ = read_properties(connack, 2)
+        if self.offers.numbers.get(Property.IDENTIFIERS_AVAILABLE) == 0:
+            raise self._error("the broker offers no subscription identifiers: use another one")
+        keep_alive = self.offers.numbers.get(Property.KEEP_ALIVE, self._settings.connect.keep_alive)
+        if keep_alive:
+            self._beat = asyncio.get_running_loop().call_later(
+                keep_alive / 2, self._keep_alive, keep_alive / 2, 0
+            )
+        return bool(connack[0] & 1)
+
+    def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
+        for packet, message in list(self._sure.items()):
+            if message.done.done():
+                del self._sure[packet]  # nobody waits any more, so nothing is sent late
+                self._window.leave()
+            else:
+                link.send(message.write(packet, resumed))
+        for octets in self._kept:
+            link.send(octets)
+        self._written += len(self._kept)
+        self._kept.clear()
+        self._kept_size = 0
+        self._up.set()
+
+    def _keep_alive(self, interval: float, seen: int) -> None:
+        """Ask whether the broker is there; a connection that had nothing from it since last time is given up."""
+        if self._link is None:
+            return
+        if self._link.received == seen:
+            self._link.abort(ConnectionResetError(f"nothing heard for {interval:g} s"))
+            return
+        self._answers.expect_beat()
+        self._beat = asyncio.get_running_loop().call_later(
+            interval, self._keep_alive, interval, self._link.received
+        )
+        self._link.send(PING)
+
+    async def _reconnect(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            await asyncio.sleep(wait * random.uniform(0.5, 1))
+            wait = min(2 * wait, _LONGEST_WAIT)
+            try:
+                async with asyncio.timeout(self._settings.timeout):
+                    await self._make_contact()
+                return
+            except (OSError, ComityError) as error:
+                self._why = str(error) or type(error).__name__
+                _log.warning("%s: not connected: %s", self._settings.shown, self._why)
+
+    def _lose(self, link: Link, error: Exception | None) -> None:
+        if link is not self._link:
+            return
+        was_up = self._up.is_set()
+        self._link = None
+        self._up.clear()
+        self._why = str(error or "the broker closed the connection")
+        self._lost = self._lost or self._written > self._confirmed
+        self._confirmed = self._written
+        if self._beat is not None:
+            self._beat.cancel()
+        self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
+        if was_up and not self._closed:
+            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    # ---------------------------------------------------------------- receiving
+
+    def _receive(self, first: int, body: bytes) -> None:
+        kind = first >> 4
+        if not self._answers.connack.done():
+            if kind != Kind.CONNACK:
+                raise RemoteProtocolError("what answers there is no MQTT broker")
+            self._answers.connack.set_result(body)
+        elif kind == Kind.PUBLISH:
+            self._on_publish(self, read_publish(first, body))
+        elif kind == Kind.PUBACK:
+            self._confirm(int.from_bytes(body[:2]), body)
+        elif kind in (Kind.SUBACK, Kind.UNSUBACK):
+            self._answers.on_ack(body)
+        elif kind == Kind.PINGRESP:
+            self._answers.on_pong()
+        elif kind == Kind.DISCONNECT:
+            raise RemoteProtocolError(
+                refusal("the broker ended the connection", body[0] if body else 0, body[1:])
+            )
+
+    def _confirm(self, packet: int, body: bytes) -> None:
+        message = self._sure.pop(packet, None)
+        if message is None:
+            return
+        self._window.leave()
+        if message.done.done():
+            return
+        if len(body) > 2 and body[2] >= 0x80:
+            message.done.set_exception(TransportError(refusal(self._settings.shown, body[2], body[3:])))
+        else:
+            message.done.set_result(None)
+
+    # ---------------------------------------------------------------- the rest
+
+    async def _request(self, write: Callable[[int], bytes]) -> bytes:
+        """The codes with which the broker answers a SUBSCRIBE or UNSUBSCRIBE."""
+        self._check()
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                while True:
+                    await self._up.wait()
+                    self._check()
+                    with contextlib.suppress(ConnectionResetError):
+                        return await self._ask(write)
+        except TimeoutError as error:
+            raise self._error(self._no_answer) from error
+
+    async def _ask(self, write: Callable[[int], bytes]) -> bytes:
+        packet = self._new_id()
+        self._send_unless_down(write(packet))
+        return await self._answers.ack(packet)
+
+    async def _round_trip(self) -> bool:
+        """PINGREQ and PINGRESP behind everything that was written before; False where the connection broke."""
+        if self._link is None:
+            return False
+        answer = self._answers.expect_pong()
+        self._link.send(PING)
+        try:
+            await answer
+        except ConnectionResetError:
+            return False
+        return True
+
+    async def _make_room(self) -> None:
+        if not self._up.is_set():
+            raise self._error(
+                f"not connected ({self._why}), and {self._waiting} octets already wait to be sent: publish again later"
+            )
+        await self.barrier()
+
+    async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
+        """Send once there is room and a connection; cancelled before, nothing is sent."""
+        await self._window.enter(self._limit)
+        try:
+            await self._up.wait()
+            self._check()
+        except BaseException:
+            self._window.leave()
+            raise
+        packet = self._new_id()
+        message = self._sure[packet] = _Sure(write, asyncio.get_running_loop().create_future())
+        self._send_unless_down(write(packet, False))
+        return message.done
+
+    def _send_unless_down(self, octets: bytes) -> None:
+        if self._link is not None:
+            self._link.send(octets)
+
+    def _new_id(self) -> int:
+        while True:
+            self._last_id = self._last_id % 65535 + 1
+            if self._last_id not in self._sure and self._last_id not in self._answers:
+                return self._last_id
+
+    @property
+    def _limit(self) -> int:
+        """Messages at QoS 1 that may be unconfirmed."""
+        own = self._settings.connect.window
+        return min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own))
+
+    @property
+    def _waiting(self) -> int:
+        return self._kept_size + (self._link.waiting if self._link is not None else 0)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise self._error("the connection is closed: open another one")
+
+    def _check_size(self, size: int) -> None:
+        limit = self.offers.numbers.get(Property.MAXIMUM_PACKET, self._settings.connect.largest)
+        if size > limit:
+            raise PayloadTooLarge(
+                f"{self._settings.shown}: a packet of {size} octets is over the broker's limit of {limit}"
+            )
+
+    def _check_granted(self, topic: str, codes: bytes) -> None:
+        if codes and codes[0] >= 0x80:
+            raise TransportError(refusal(f"{self._settings.shown}: subscription to {topic!r}", codes[0]))
+
+    @property
+    def _no_answer(self) -> str:
+        why = "" if self._up.is_set() else f" ({self._why})"
+        return f"no answer within {self._settings.timeout:g} s{why}: see whether the broker is up"
+
+    def _error(self, text: str) -> TransportError:
+        return TransportError(f"{self._settings.shown}: {text}")
+
+    def _explained(self, error: Exception) -> TransportError:
+        return self._error(f"{str(error) or 'timed out'}: {advice(error)}")

@@ -1,0 +1,69 @@
+"""Where and how to connect to an MQTT broker, as its URL says.
+
+Responsible for a URL that is right in all its parts. Not responsible for connecting.
+"""
+
+from __future__ import annotations
+
+import ssl
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from comity.sdk.errors import ConfigError
+from comity.transports._mqtt_wire import Connect
+from comity.transports._tls import client_context
+from comity.transports._urls import masked, positive, split
+
+__all__ = ["LARGEST", "Settings", "read_settings"]
+
+LARGEST: Final = 16 << 20
+"""Octets of the largest packet that is received."""
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_KEEP_ALIVE: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
+
+    host: str
+    port: int
+    shown: str
+    timeout: float
+    outbox: int
+    connect: Connect
+    tls: ssl.SSLContext | None
+
+
+def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
+    """The settings of `url`, of whose options every number is `given`. Raises `ConfigError`."""
+    parts = split(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
+        raise ConfigError(f"{masked(url)!r} is no MQTT URL: write mqtt://HOST:PORT or mqtts://HOST:PORT")
+    user, password = (
+        unquote(text) if text is not None else None for text in (parts.username, parts.password)
+    )
+    window = int(positive(url, "window", given["window"], whole=True))
+    session = int(positive(url, "session", given["session"], whole=True))
+    if window > 65535 or session > 0xFFFFFFFF:
+        raise ConfigError(f"{masked(url)}: window is at most 65535, and session 4294967295")
+    return Settings(
+        host=parts.hostname,
+        port=parts.port or _PORTS[parts.scheme],
+        shown=masked(url),
+        timeout=positive(url, "timeout", given["timeout"]),
+        outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
+        connect=Connect(
+            client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
+            keep_alive=_KEEP_ALIVE,
+            session=session,
+            window=window,
+            largest=LARGEST,
+            user=user,
+            password=password,
+        ),
+        tls=client_context(url, given, wanted=parts.scheme == "mqtts", scheme="mqtts"),
+    )
