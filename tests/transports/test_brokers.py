@@ -136,7 +136,7 @@ def test_a_wrong_configuration_is_told_with_the_log() -> None:
 
 
 def test_an_unknown_broker_is_refused() -> None:
-    with pytest.raises(ConfigError, match="known are nats"):
+    with pytest.raises(ConfigError, match="known are kafka, nats"):
         brokers.up(["rabbit"])
 
 

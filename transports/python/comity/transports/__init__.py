@@ -18,6 +18,7 @@ from comity.transports._urls import masked
 __all__ = ["connect", "open_journal"]
 
 _TRANSPORTS: Final = {
+    "kafka": "comity.transports.kafka:KafkaTransport",
     "memory": "comity.transports.memory:MemoryTransport",
     "nats": "comity.transports.nats:NatsTransport",
     "tls": "comity.transports.nats:NatsTransport",
