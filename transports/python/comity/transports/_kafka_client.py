@@ -26,7 +26,7 @@ from aiokafka.partitioner import murmur2
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 
-__all__ = ["Clients", "Settings"]
+__all__ = ["Clients", "Settings", "stop"]
 
 MAX_RECORD: Final = (1 << 20) + (1 << 17)  # octets: the largest payload, with room for attributes
 _BATCH: Final = 1 << 18
@@ -82,7 +82,8 @@ class Clients:
         """Send what waits, for as long as the timeout, and disconnect."""
         if self._producer is not None:
             await self._end_producer(self._producer)
-        await asyncio.gather(self._control.stop(), self._admin.close())
+        await stop(self._control)
+        await self._admin.close()
 
     def consumer(self, **options: Any) -> Any:
         """Another consumer, not started."""
@@ -189,11 +190,16 @@ class Clients:
                 await self._end_producer(old)
 
     async def _end_producer(self, producer: Any) -> None:
+        """As `stop` of aiokafka, which waits for ever where the brokers are away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timeout):
                 await producer.flush()
-        producer._message_accumulator.fail_all(native.ProducerClosed())  # else it waits for ever
-        await producer.stop()
+        producer._closed = True
+        with contextlib.suppress(TimeoutError, native.KafkaError):
+            async with asyncio.timeout(self.timeout):
+                await producer._sender.close()
+        _give_up(producer._message_accumulator)
+        await producer.client.close()
 
     def _settle(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and future.exception() is not None:
@@ -228,6 +234,29 @@ class Clients:
             "request_timeout_ms": int(self.timeout * 1000),
             "metadata_max_age_ms": _METADATA_MS,
         }
+
+
+def _give_up(accumulator: Any) -> None:
+    """Fail what a producer that has ended did not send. What is to be tried again is otherwise missed by `fail_all`."""
+    accumulator._closed = True
+    for batches in accumulator._batches.values():
+        for batch in batches:
+            batch.drain_ready()  # those who wait for room find it closed
+            accumulator._pending_batches.add(batch)
+    accumulator.fail_all(native.ProducerClosed())
+
+
+async def stop(consumer: Any) -> None:
+    """End a consumer. aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        for pending in consumer._fetcher._pending_tasks:
+            pending.cancel()
+        await consumer._client.close()
 
 
 def _partition(key: bytes | None, everything: list[int], available: list[int]) -> int:

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_client import Clients
+from comity.transports._kafka_client import Clients, stop
 from comity.transports._kafka_live import address_of, item_of
 from comity.transports._kafka_outlet import Item, Outlet
 
@@ -118,7 +118,7 @@ class Member(ConsumerRebalanceListener):
                 await self._consumer.start()
                 await self._assigned
         except BaseException:
-            await self._consumer.stop()
+            await stop(self._consumer)
             raise
         self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commit_on())]
 
@@ -140,7 +140,7 @@ class Member(ConsumerRebalanceListener):
                 task.cancel()
             await asyncio.wait(tasks)
             await self._commit()
-            await self._consumer.stop()
+            await stop(self._consumer)
         self.on_close(self)
 
     # --------------------------------------------------------------- rebalances

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from comity.sdk.address import Pattern, from_kafka
 from comity.sdk.errors import ComityError
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_client import Clients
+from comity.transports._kafka_client import Clients, stop
 from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports.kafka_binding import decode
 
@@ -119,7 +119,8 @@ class Live:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.gather(self._consumer.stop(), self._second.stop())
+        await stop(self._consumer)
+        await stop(self._second)
 
     async def add(self, reading: Reading) -> None:
         """Read for `reading` whatever is published from now on."""

@@ -50,6 +50,8 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.backoff.ms=200
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
 """
 
 
@@ -120,7 +122,7 @@ def _free_ports(port: int | None) -> tuple[int, int]:
 def _format(command: list[str], file: Path) -> None:
     cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
     done = subprocess.run(
-        [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)],
+        [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(file)],
         capture_output=True,
         text=True,
         timeout=_READY,
