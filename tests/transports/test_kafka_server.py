@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
@@ -297,7 +298,7 @@ async def test_records_of_other_programs_are_read_or_ignored(
     async with opened(kafka_server.url) as transport:
         inbox = Inbox()
         await transport.subscribe(f"{topic}.>", inbox)
-        stranger = AIOKafkaProducer(bootstrap_servers=kafka_server.url.removeprefix("kafka://"))
+        stranger: Any = AIOKafkaProducer(bootstrap_servers=kafka_server.url.removeprefix("kafka://"))
         await stranger.start()
         document = b'{"specversion":"1.0","id":"1","source":"/x","type":"T","data":{"n":1}}'
         structured = [("content-type", b"application/cloudevents+json")]

@@ -17,7 +17,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as native
@@ -104,7 +104,7 @@ class Clients:
         if self._spent:
             await self._renew()
         try:  # its own limit is the timeout, so that none has to be armed for each message
-            future = await self._producer.send(topic, value, key=key, headers=headers)
+            future: asyncio.Future[Any] = await self._producer.send(topic, value, key=key, headers=headers)
         except native.KafkaTimeoutError as error:
             raise self.error("what waits to be sent finds no room: publish again later") from error
         except native.KafkaError as error:
@@ -170,7 +170,7 @@ class Clients:
             enable_idempotence=True,
             max_batch_size=_BATCH,
             max_request_size=2 * MAX_RECORD,
-            partitioner=_partition,
+            partitioner=cast(Any, _partition),
         )
         try:
             await producer.start()

@@ -75,7 +75,7 @@ class Ledger:
         self.ack(offset)
 
 
-class Member(ConsumerRebalanceListener):
+class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     """A subscription with a group; see `Subscription`."""
 
     dropped = 0  # what finds no room is not read yet

@@ -262,7 +262,8 @@ def _seek(consumer: Any, places: dict[TopicPartition, int]) -> None:
 
 async def _records(consumer: Any, most: int | None = None) -> dict[TopicPartition, list[Any]]:
     try:
-        return await consumer.getmany(timeout_ms=_POLL_MS, max_records=most)
+        found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS, max_records=most)
+        return found
     except KafkaError as error:
         _log.warning("reading from Kafka failed, and goes on: %s", error)
         await asyncio.sleep(_PAUSE)

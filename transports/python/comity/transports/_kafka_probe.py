@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -40,7 +40,7 @@ async def _create(server: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=server, request_timeout_ms=2000)
     try:
         await admin.start()
-        answer = await admin.create_topics([NewTopic(_TOPIC, 1, 1)])
+        answer: Any = await admin.create_topics([NewTopic(_TOPIC, 1, 1)])
         for _, code, *_rest in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise for_code(code)
@@ -58,6 +58,6 @@ async def _produce_and_read(server: str, token: bytes) -> bool:
         place = TopicPartition(_TOPIC, 0)
         consumer.assign([place])
         consumer.seek(place, sent.offset)
-        return (await consumer.getone()).value == token
+        return bool((await consumer.getone()).value == token)
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())

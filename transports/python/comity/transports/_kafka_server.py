@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -101,12 +102,8 @@ def start(directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
 
 
 def _require_client() -> None:
-    try:
-        import aiokafka as _  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "brokers up kafka asks it with aiokafka whether it is ready: pip install comity[kafka]"
-        ) from error
+    if find_spec("aiokafka") is None:
+        raise ConfigError("whether Kafka is ready is asked with aiokafka: pip install comity[kafka]")
 
 
 def _free_ports(port: int | None) -> tuple[int, int]:

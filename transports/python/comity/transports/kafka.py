@@ -40,19 +40,18 @@ _log = logging.getLogger(__name__)
 _NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "partitions": 4, "retention": 3600.0}
 _MAX_PAYLOAD: Final = 1 << 20
 _MAX_ATTRIBUTES: Final = 1 << 16
+_CAPABILITIES: Final = Capabilities(
+    ordering=Ordering.KEY,
+    guarantees=frozenset(Guarantee),
+    durable=True,
+    groups=True,
+    max_payload=_MAX_PAYLOAD,
+)
 _HUBS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Settings, Hub]] = WeakKeyDictionary()
 
 
 class KafkaTransport:
     """See the module for the URL. Raises `ConfigError` for a wrong URL or option, or where aiokafka is missing."""
-
-    capabilities: Final = Capabilities(
-        ordering=Ordering.KEY,
-        guarantees=frozenset(Guarantee),
-        durable=True,
-        groups=True,
-        max_payload=_MAX_PAYLOAD,
-    )
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
@@ -63,6 +62,10 @@ class KafkaTransport:
         self._readings: set[Reading] = set()
         self._members: set[Member] = set()
         self._refused: BaseException | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
@@ -120,11 +123,7 @@ class KafkaTransport:
 
     async def flush(self) -> None:
         """A real barrier. Raises `TransportError` where something published before was refused."""
-        clients = self._opened.clients
-        await clients.flush()
-        refused, self._refused = self._refused, None
-        if refused is not None:
-            raise clients.explained(refused) from refused
+        await self._flush(self._opened)
 
     async def settled(self) -> None:
         """Return once the subscriptions without a group have been handed all that the brokers have now."""
@@ -132,21 +131,31 @@ class KafkaTransport:
 
     async def close(self) -> None:
         """Send what waits, deliver what the brokers have (not to those that are paused), disconnect. Idempotent."""
-        if self._hub is None:
+        hub, readings = self._hub, list(self._readings)
+        if hub is None:
             return
+        self._hub = None
         try:
-            await self.flush()
-            await self.settled()
-        except TransportError as error:
-            _log.warning("closing without all that was sent or received: %s", error)
-        hub, self._hub = self._hub, None
-        if hub is None:  # closed meanwhile
-            return
-        try:
-            for subscription in [*self._readings, *self._members]:
-                await subscription.close()
+            await self._drain(hub, readings)
+            for reading in readings:
+                await reading.close()
+            for member in list(self._members):
+                await member.close()
         finally:
             await hub.leave()
+
+    async def _flush(self, hub: Hub) -> None:
+        await hub.clients.flush()
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            raise hub.clients.explained(refused) from refused
+
+    async def _drain(self, hub: Hub, readings: list[Reading]) -> None:
+        try:
+            await self._flush(hub)
+            await hub.live.settle(readings)
+        except TransportError as error:
+            _log.warning("closing without all that was sent or received: %s", error)
 
     @property
     def _opened(self) -> Hub:
