@@ -31,7 +31,7 @@ JAVA_17 = """echo 'openjdk version "17.0.15" 2025-04-15' >&2"""
 
 
 def test_without_java_its_package_is_named() -> None:
-    with pytest.raises(ConfigError, match="no Java here.*apt-get install openjdk-17-jre-headless"):
+    with pytest.raises(ConfigError, match=r"no Java here.*apt-get install openjdk-17-jre-headless"):
         brokers.up(["kafka"])
     assert brokers.status() == []
 
@@ -51,7 +51,7 @@ def test_a_java_that_is_too_old_is_refused(elsewhere: Path, said: str) -> None:
 
 def test_without_maven_its_package_is_named(elsewhere: Path) -> None:
     program(elsewhere, "java", JAVA_17)
-    with pytest.raises(ConfigError, match="no Maven here.*apt-get install maven"):
+    with pytest.raises(ConfigError, match=r"no Maven here.*apt-get install maven"):
         brokers.up(["kafka"])
 
 
