@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
-from comity.transports import connect
+from comity.transports import brokers, connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.contract import Inbox, frame, settle, until, until_only
@@ -178,6 +179,20 @@ async def test_closing_while_disconnected_ends_in_time(fragile: Broker, space: s
         await until_only(tasks)
     finally:
         await asyncio.to_thread(fragile.restart)
+
+
+async def test_up_status_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka_server: Broker) -> None:
+    monkeypatch.setenv("COMITY_STATE_DIR", str(tmp_path))
+    (started,) = await asyncio.to_thread(brokers.up, ["kafka"])
+    try:
+        assert started.url != kafka_server.url
+        assert brokers.up(["kafka"]) == brokers.status() == [started], "what runs is found, not started again"
+        async with opened(started.url) as transport:
+            await transport.publish("a.b.v1.c", frame(), guarantee=SURE)
+    finally:
+        assert brokers.down(["kafka"]) == [started]
+    assert not started.alive
+    assert not await asyncio.to_thread(Path(started.data).exists)
 
 
 # ---------------------------------------------------------------------- groups

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -26,8 +26,9 @@ from aiokafka.partitioner import murmur2
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 
-__all__ = ["Clients", "Settings", "stop"]
+__all__ = ["Clients", "Settings", "stop", "watched"]
 
+_log = logging.getLogger(__name__)
 MAX_RECORD: Final = (1 << 20) + (1 << 17)  # octets: the largest payload, with room for attributes
 _BATCH: Final = 1 << 18
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
@@ -234,6 +235,18 @@ class Clients:
             "request_timeout_ms": int(self.timeout * 1000),
             "metadata_max_age_ms": _METADATA_MS,
         }
+
+
+def watched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for `work` that goes on until it is cancelled; a defect that ends it is logged at once."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_report)
+    return task
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("nothing more is read from Kafka here: %r", error, exc_info=error)
 
 
 def _give_up(accumulator: Any) -> None:

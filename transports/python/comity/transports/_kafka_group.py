@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_client import Clients, stop
+from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_live import address_of, item_of
 from comity.transports._kafka_outlet import Item, Outlet
 
@@ -120,7 +120,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         except BaseException:
             await stop(self._consumer)
             raise
-        self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commit_on())]
+        self._tasks = [watched(self._read_on()), watched(self._commit_on())]
 
     def pause(self) -> None:
         """See `Subscription.pause`."""

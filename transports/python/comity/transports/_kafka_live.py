@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from comity.sdk.address import Pattern, from_kafka
 from comity.sdk.errors import ComityError
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_client import Clients, stop
+from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports.kafka_binding import decode
 
@@ -111,7 +111,7 @@ class Live:
         async with self._clients.explaining():
             await self._consumer.start()
             await self._second.start()
-        self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._catch_up())]
+        self._tasks = [watched(self._read_on()), watched(self._catch_up())]
 
     async def close(self) -> None:
         """Read no more, and disconnect."""
