@@ -34,6 +34,13 @@ def mqtt_server() -> Iterator[Broker]:
         yield broker
 
 
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[Broker]:
+    """A Kafka broker that all tests of the session share; a JVM, so tests that use it keep to one worker."""
+    with broker_or_policy("kafka") as broker:
+        yield broker
+
+
 @contextmanager
 def broker_or_policy(name: str, config: str = "") -> Generator[Broker, None, None]:
     """A broker for the block, or the policy for machines that lack it."""

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pytest
 
@@ -33,6 +33,13 @@ class MakeTransport(Protocol):
     """Opens a connection."""
 
     def __call__(self, **options: str | float) -> Awaitable[Transport]: ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A transport that can say when all that the broker has was handed out."""
+
+    async def settled(self) -> None: ...
 
 
 class Inbox(list[Delivery]):
@@ -71,6 +78,8 @@ async def settle(*transports: Transport) -> None:
     for _ in range(2):
         for transport in transports:
             await transport.flush()
+            if isinstance(transport, Settling):  # it fetches, so that a round trip says nothing of deliveries
+                await transport.settled()
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -83,8 +92,13 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 async def until_only(tasks: set[asyncio.Task[object]]) -> None:
-    """Fail unless, within two seconds, no tasks but these are left."""
-    await until(lambda: not asyncio.all_tasks() - tasks, 2)
+    """Fail unless, within two seconds, no tasks but these are left, or others in place of these that do the same."""
+    before = Counter(map(_work, tasks))
+    await until(lambda: not Counter(map(_work, asyncio.all_tasks())) - before, 2)
+
+
+def _work(task: asyncio.Task[object]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "")
 
 
 async def test_a_frame_arrives_as_it_was_sent(make_transport: MakeTransport, space: str) -> None:
@@ -131,7 +145,8 @@ async def test_attributes_that_no_binding_can_write_are_refused(
 
 async def test_each_publisher_keeps_its_order(make_transport: MakeTransport, space: str) -> None:
     receiver, inbox = await make_transport(), Inbox()
-    assert receiver.capabilities.ordering in (Ordering.PUBLISHER, Ordering.TOTAL)
+    ordering = receiver.capabilities.ordering
+    assert ordering is not Ordering.NONE
     await receiver.subscribe(f"{space}.test.v1.things.>", inbox)
     senders = [await make_transport() for _ in range(3)]
 
@@ -142,8 +157,16 @@ async def test_each_publisher_keeps_its_order(make_transport: MakeTransport, spa
     await asyncio.gather(*(send(number, sender) for number, sender in enumerate(senders)))
     await inbox.expect(900)
     for number in range(3):
-        mine = [data for data in inbox.datas if isinstance(data, bytes) and data.startswith(b"%d " % number)]
-        assert mine == [b"%d %d" % (number, count) for count in range(300)]
+        for key in range(7) if ordering is Ordering.KEY else [None]:
+            mine = [
+                one.frame.data
+                for one in inbox
+                if isinstance(one.frame.data, bytes)
+                and one.frame.data.startswith(b"%d " % number)
+                and (key is None or one.address.endswith(f"k{key}"))
+            ]
+            counts = [count for count in range(300) if key is None or count % 7 == key]
+            assert mine == [b"%d %d" % (number, count) for count in counts]
 
 
 async def test_a_subscription_is_in_force_when_subscribe_returns(
@@ -216,7 +239,9 @@ async def test_patterns_mean_the_same_everywhere(make_transport: MakeTransport, 
     for pattern, inbox in inboxes.items():
         expected = [address for address in addresses if Pattern.parse(pattern).matches(address)]
         await inbox.expect(len(expected))
-        assert [delivery.address for delivery in inbox] == expected
+        received = [delivery.address for delivery in inbox]
+        by_key = receiver.capabilities.ordering is Ordering.KEY
+        assert (sorted(received) if by_key else received) == expected
     await settle(sender, receiver)
     assert sum(map(len, inboxes.values())) == sum(
         Pattern.parse(pattern).matches(address) for pattern in patterns for address in addresses
@@ -286,7 +311,10 @@ async def test_a_slow_consumer_is_bounded_counted_and_alone(
         await sender.publish(f"{space}.test.v1.things", frame(b"%d" % number))
     await quick.expect(200)
     await settle(sender, receiver)
-    assert subscription.dropped in (183, 184), "16 wait, and one may be in hand"
+    if sender.capabilities.durable:  # the broker keeps what finds no room
+        assert subscription.dropped == 0
+    else:
+        assert subscription.dropped in (183, 184), "16 wait, and one may be in hand"
     subscription.resume()
     await slow.expect(200 - subscription.dropped)
     assert slow.datas[:16] == [b"%d" % number for number in range(16)]

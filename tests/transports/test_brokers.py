@@ -147,7 +147,7 @@ def test_a_wrong_configuration_is_told_with_the_log() -> None:
 
 
 def test_an_unknown_broker_is_refused() -> None:
-    with pytest.raises(ConfigError, match="known are mqtt, nats"):
+    with pytest.raises(ConfigError, match="known are kafka, mqtt, nats"):
         brokers.up(["rabbit"])
 
 

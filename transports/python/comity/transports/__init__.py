@@ -18,6 +18,7 @@ from comity.transports._urls import masked
 __all__ = ["connect", "open_journal"]
 
 _TRANSPORTS: Final = {
+    "kafka": "comity.transports.kafka:KafkaTransport",
     "memory": "comity.transports.memory:MemoryTransport",
     "mqtt": "comity.transports.mqtt:MqttTransport",
     "mqtts": "comity.transports.mqtt:MqttTransport",

@@ -1,7 +1,7 @@
 """Real brokers on loopback, for tests and for users: `up`, `status`, `down`, and `running` for a block.
 
 Responsible for which brokers were started here, across processes, and for ending only those. Not responsible
-for how one is started: `_nats_server.py` and `_mqtt_server.py` are.
+for how one is started: `_nats_server.py`, `_mqtt_server.py` and `_kafka_server.py` are.
 
 What `up` started is kept in a directory of the user's: `COMITY_STATE_DIR`, else `comity` under
 `XDG_STATE_HOME`, else a directory of the user's own under the system's temporary one.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from comity.sdk.errors import ConfigError
-from comity.transports import _mqtt_server, _nats_server, _processes
+from comity.transports import _kafka_jars, _kafka_server, _mqtt_server, _nats_server, _processes
 
 __all__ = ["Broker", "Running", "down", "names", "running", "status", "up"]
 
@@ -159,6 +159,12 @@ def _start_mqtt(directory: Path, config: str, port: int | None) -> Running:
     return Running("mqtt", f"mqtt://127.0.0.1:{port}", pid, begun, version, str(directory))
 
 
+def _start_kafka(directory: Path, config: str, port: int | None) -> Running:
+    pid, port = _kafka_server.start(directory, config=config, port=port)
+    begun = _processes.started(pid) or ""
+    return Running("kafka", f"kafka://127.0.0.1:{port}", pid, begun, _kafka_jars.version(), str(directory))
+
+
 def _known(name: str) -> str:
     if name not in _STARTERS:
         raise ConfigError(f"no broker {name!r}: known are {', '.join(names())}")
@@ -166,6 +172,7 @@ def _known(name: str) -> str:
 
 
 _STARTERS: Final[dict[str, Callable[[Path, str, int | None], Running]]] = {
+    "kafka": _start_kafka,
     "mqtt": _start_mqtt,
     "nats": _start_nats,
 }

@@ -1,0 +1,289 @@
+# pyright: basic
+# aiokafka is not typed; the `_kafka_` modules are the places that touch it.
+"""The clients of a Kafka cluster that all transports of one event loop share.
+
+Responsible for connecting, topics made as they must be, producing with acknowledgements, the ends of partitions,
+and errors that name the server and what to do. Not responsible for reading: `_kafka_live.py` and
+`_kafka_group.py` are.
+
+Agents that share a process share one producer and one reader, since each would cost several connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import errors as native
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import murmur2
+
+from comity.sdk.errors import PayloadTooLarge, TransportError
+
+__all__ = ["Clients", "Settings", "stop", "watched"]
+
+_log = logging.getLogger(__name__)
+MAX_RECORD: Final = (1 << 20) + (1 << 17)  # octets: the largest payload, with room for attributes
+_BATCH: Final = 1 << 18
+_FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
+_METADATA_MS: Final = 30_000
+_COPIES: Final = 3
+
+if logging.getLogger("aiokafka").level == logging.NOTSET:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs as errors what it retries or raises
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and how to connect. `shown` is the URL without secrets; `timeout` in seconds."""
+
+    server: str
+    shown: str
+    timeout: float
+    partitions: int
+    retention: float
+
+
+class Clients:
+    """Connections to one cluster, on one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shown = settings.shown
+        self.timeout = settings.timeout
+        self._topics: dict[str, list[int]] = {}
+        self._making: dict[str, asyncio.Lock] = {}
+        self._renewing = asyncio.Lock()
+        self._spent = False
+        self._producer: Any = None
+        self._admin: Any = None
+        self._control: Any = None
+
+    async def open(self) -> None:
+        """Connect; fails at once where nobody listens, and in any case within the timeout."""
+        common = self._common()
+        self._admin = AIOKafkaAdminClient(**common)
+        self._control = self.consumer()
+        try:
+            async with self.explaining():
+                await self._admin.start()
+                self._producer = await self._new_producer()
+                await self._control.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Send what waits, for as long as the timeout, and disconnect."""
+        if self._producer is not None:
+            await self._end_producer(self._producer)
+        await stop(self._control)
+        await self._admin.close()
+
+    def consumer(self, **options: Any) -> Any:
+        """Another consumer, not started."""
+        return AIOKafkaConsumer(
+            **self._common(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            **options,
+        )
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any]:
+        """Hand a record to the producer; the future tells that the brokers have it."""
+        if topic not in self._topics:
+            await self.partitions(topic)
+        if self._spent:
+            await self._renew()
+        try:  # its own limit is the timeout, so that none has to be armed for each message
+            future: asyncio.Future[Any] = await self._producer.send(topic, value, key=key, headers=headers)
+        except native.KafkaTimeoutError as error:
+            raise self.error("what waits to be sent finds no room: publish again later") from error
+        except native.KafkaError as error:
+            raise self.explained(error) from error
+        future.add_done_callback(self._settle)
+        return future
+
+    async def flush(self) -> None:
+        """Return when everything sent before is with the brokers, or was refused."""
+        async with self.explaining():
+            await self._producer.flush()
+
+    async def partitions(self, topic: str) -> Sequence[int]:
+        """The partitions of `topic`, which is made first where it is missing."""
+        known = self._topics.get(topic)
+        if known is not None:
+            return known
+        async with self._making.setdefault(topic, asyncio.Lock()):
+            if topic not in self._topics:
+                async with self.explaining():
+                    await self._make(topic)
+                    self._topics[topic] = sorted(await self._producer.partitions_for(topic))
+        self._making.pop(topic, None)
+        return self._topics[topic]
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """The offset behind the last record of each partition of `topic`."""
+        places = [TopicPartition(topic, number) for number in await self.partitions(topic)]
+        async with self.explaining():
+            found = await self._control.end_offsets(places)
+        return {place.partition: offset for place, offset in found.items()}
+
+    @asynccontextmanager
+    async def explaining(self, *, extra: float = 0) -> AsyncGenerator[None]:
+        """The block within the timeout and `extra` seconds, its errors as `TransportError`s."""
+        try:
+            async with asyncio.timeout(self.timeout + extra):
+                yield
+        except (TimeoutError, native.KafkaTimeoutError) as error:
+            raise self.error(
+                f"no answer within {self.timeout + extra:g} s: see whether the broker is up"
+            ) from error
+        except (native.KafkaError, OSError) as error:
+            raise self.explained(error) from error
+
+    def error(self, text: str) -> TransportError:
+        """The error that says `text` of this cluster."""
+        return TransportError(f"{self.shown}: {text}")
+
+    def explained(self, error: BaseException) -> TransportError:
+        """The error for what aiokafka raised."""
+        if isinstance(error, native.MessageSizeTooLargeError | native.RecordListTooLargeError):
+            return PayloadTooLarge(f"{self.shown}: the topic's limit of max.message.bytes is lower than ours")
+        text = str(error) or type(error).__name__
+        return self.error(f"{text}: {_advice(error)}")
+
+    # --------------------------------------------------------------- producing
+
+    async def _new_producer(self) -> Any:
+        producer = AIOKafkaProducer(
+            **self._common(),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_BATCH,
+            max_request_size=2 * MAX_RECORD,
+            partitioner=cast(Any, _partition),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def _renew(self) -> None:
+        """A refused batch leaves a gap in the numbers that make the producer idempotent: go on with a new one."""
+        async with self._renewing:
+            if self._spent:
+                old = self._producer
+                async with self.explaining():
+                    self._producer = await self._new_producer()
+                self._spent = False
+                await self._end_producer(old)
+
+    async def _end_producer(self, producer: Any) -> None:
+        """As `stop` of aiokafka, which waits for ever where the brokers are away."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timeout):
+                await producer.flush()
+        producer._closed = True
+        with contextlib.suppress(TimeoutError, native.KafkaError):
+            async with asyncio.timeout(self.timeout):
+                await producer._sender.close()
+        _give_up(producer._message_accumulator)
+        await producer.client.close()
+
+    def _settle(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self._spent = True
+
+    # ------------------------------------------------------------------ topics
+
+    async def _make(self, topic: str) -> None:
+        settings, copies = self.settings, min(_COPIES, len(self._admin._client.cluster.brokers()))
+        config = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(int(settings.retention * 1000)),
+            "max.message.bytes": str(2 * MAX_RECORD),
+            "min.insync.replicas": str(max(1, copies - 1)),
+        }
+        wanted = NewTopic(topic, settings.partitions, copies, topic_configs=config)
+        answer = await self._admin.create_topics([wanted])
+        _, code, *said = answer.topic_errors[0]
+        reason = native.for_code(code)
+        if code and reason is not native.TopicAlreadyExistsError and not await self._exists(topic):
+            raise self.error(
+                f"topic {topic} cannot be made ({said[0] or reason.__name__}): {_advice(reason())}"
+            )
+
+    async def _exists(self, topic: str) -> bool:
+        (found,) = await self._admin.describe_topics([topic])
+        return not found["error_code"]
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.settings.server,
+            "request_timeout_ms": int(self.timeout * 1000),
+            "metadata_max_age_ms": _METADATA_MS,
+        }
+
+
+def watched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for `work` that goes on until it is cancelled; a defect that ends it is logged at once."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_report)
+    return task
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("nothing more is read from Kafka here: %r", error, exc_info=error)
+
+
+def _give_up(accumulator: Any) -> None:
+    """Fail what a producer that has ended did not send. What is to be tried again is otherwise missed by `fail_all`."""
+    accumulator._closed = True
+    for batches in accumulator._batches.values():
+        for batch in batches:
+            batch.drain_ready()  # those who wait for room find it closed
+            accumulator._pending_batches.add(batch)
+    accumulator.fail_all(native.ProducerClosed())
+
+
+async def stop(consumer: Any) -> None:
+    """End a consumer. aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        for pending in consumer._fetcher._pending_tasks:
+            pending.cancel()
+        await consumer._client.close()
+
+
+def _partition(key: bytes | None, everything: list[int], available: list[int]) -> int:
+    """As Kafka's own producers choose for a key; events without one stay together, in order."""
+    return sorted(everything)[(murmur2(key) & 0x7FFFFFFF) % len(everything) if key else 0]
+
+
+def _advice(error: BaseException) -> str:
+    if isinstance(error, native.TopicAuthorizationFailedError | native.GroupAuthorizationFailedError):
+        return "these credentials lack a permission there: grant it"
+    if isinstance(error, native.ClusterAuthorizationFailedError):
+        return "these credentials may not make topics: make it by hand, or grant CREATE"
+    if isinstance(error, native.NotEnoughReplicasError | native.NotEnoughReplicasAfterAppendError):
+        return "too few brokers are up to keep it safely: see whether they are"
+    if isinstance(error, native.KafkaConnectionError | OSError):
+        return "no Kafka broker answers there: start one (comity brokers up kafka) or correct the URL"
+    return "see the broker's log"

@@ -1,0 +1,256 @@
+# pyright: basic
+# aiokafka is not typed; the `_kafka_` modules are the places that touch it.
+"""Reading as a member of a group: partitions are shared out, and what is acknowledged is committed.
+
+Responsible for one member: where a new group begins, commits behind the oldest unacknowledged message, handing
+partitions over without delivering twice, and what may be a duplicate after a failure. Not responsible for reading
+without a group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+
+from comity.sdk.address import Pattern
+from comity.sdk.errors import TransportError
+from comity.sdk.ports import Delivery
+from comity.transports._kafka_client import Clients, stop, watched
+from comity.transports._kafka_live import address_of, item_of
+from comity.transports._kafka_outlet import Item, Outlet
+
+__all__ = ["Member"]
+
+_log = logging.getLogger(__name__)
+_POLL_MS: Final = 200
+_HEARTBEAT_MS: Final = 300
+_SESSION_MS: Final = 6000
+_REBALANCE_MS: Final = 10_000
+_HANDOVER: Final = 2.0  # seconds that acknowledgements have before a partition goes to another member
+_NEVER_MS: Final = 2**31 - 1  # a paused member is alive as long as its heart beats
+
+
+class Ledger:
+    """What of one partition was delivered and not yet acknowledged; up to `doubtful` it may have been before."""
+
+    def __init__(self, begin: int, doubtful: int) -> None:
+        self.position = begin
+        self.doubtful = doubtful
+        self.committed = begin
+        self._delivered: deque[int] = deque()
+        self._acked: set[int] = set()
+        self._withdrawn: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._delivered) - len(self._acked)
+
+    @property
+    def behind(self) -> int:
+        """The offset that may be committed: everything before it is done with."""
+        done = self._delivered[0] if self._delivered else self.position
+        return done if self._withdrawn is None else min(done, self._withdrawn)
+
+    def deliver(self, offset: int) -> None:
+        """Count a message in."""
+        self._delivered.append(offset)
+
+    def ack(self, offset: int) -> None:
+        """Count it out; a second time changes nothing."""
+        if self._delivered and offset >= self._delivered[0]:
+            self._acked.add(offset)
+        while self._delivered and self._delivered[0] in self._acked:
+            self._acked.discard(self._delivered.popleft())
+
+    def withdraw(self, offset: int) -> None:
+        """Count out what was counted in and never delivered."""
+        self._withdrawn = offset if self._withdrawn is None else min(self._withdrawn, offset)
+        self.ack(offset)
+
+
+class Member(ConsumerRebalanceListener):  # type: ignore[misc]
+    """A subscription with a group; see `Subscription`."""
+
+    dropped = 0  # what finds no room is not read yet
+
+    def __init__(
+        self,
+        clients: Clients,
+        pattern: Pattern,
+        group: str,
+        on_delivery: Callable[[Delivery], None],
+        buffer: int,
+    ) -> None:
+        self.pattern = pattern
+        self.on_close: Callable[[Member], None] = lambda _: None
+        self._room = asyncio.Event()
+        self.outlet = Outlet(on_delivery, buffer, self._room.set)
+        self._clients = clients
+        self._buffer = buffer
+        self._ledgers: dict[TopicPartition, Ledger] = {}
+        self._acked = asyncio.Event()
+        self._to_commit = asyncio.Event()
+        self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._consumer = clients.consumer(
+            group_id=f"{pattern}/{group}",
+            session_timeout_ms=_SESSION_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            rebalance_timeout_ms=_REBALANCE_MS,
+            max_poll_interval_ms=_NEVER_MS,
+        )
+
+    async def open(self) -> None:
+        """Join the group; when it returns the group misses nothing that is published from now on."""
+        await self._clients.partitions(self.pattern.stem)
+        self._consumer.subscribe([self.pattern.stem], listener=self)
+        try:
+            async with self._clients.explaining(
+                extra=_REBALANCE_MS / 1000
+            ):  # a dead member delays the others
+                await self._consumer.start()
+                await self._assigned
+        except BaseException:
+            await stop(self._consumer)
+            raise
+        self._tasks = [watched(self._read_on()), watched(self._commit_on())]
+
+    def pause(self) -> None:
+        """See `Subscription.pause`."""
+        self.outlet.pause()
+
+    def resume(self) -> None:
+        """See `Subscription.resume`."""
+        self.outlet.resume()
+        self._room.set()
+
+    async def close(self) -> None:
+        """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent."""
+        self.outlet.close()
+        tasks, self._tasks = self._tasks, []
+        if tasks:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await self._commit()
+            await stop(self._consumer)
+        self.on_close(self)
+
+    # --------------------------------------------------------------- rebalances
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Before partitions are shared out anew: what was delivered may be acknowledged, for a moment."""
+        self.outlet.clear()
+        try:
+            async with asyncio.timeout(_HANDOVER):
+                while any(self._ledgers.values()):
+                    self._acked.clear()
+                    await self._acked.wait()
+        except TimeoutError:
+            _log.warning(
+                "messages of %s were not acknowledged in time: another member has them too", self.pattern
+            )
+        await self._commit()
+        self._ledgers = {}
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Go on behind what the group has committed, or begin at the end where it is new."""
+        try:
+            ledgers = await self._ledgers_for(list(assigned))
+        except Exception as error:
+            if self._assigned.done():
+                raise  # aiokafka logs it
+            self._assigned.set_exception(error)
+            return
+        for place, ledger in ledgers.items():
+            self._consumer.seek(place, ledger.position)
+        self._ledgers = ledgers
+        self._room.set()
+        if not self._assigned.done():
+            self._assigned.set_result(None)
+
+    async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
+        ends = await self._clients.ends(self.pattern.stem)
+        ledgers: dict[TopicPartition, Ledger] = {}
+        for place in places:
+            known = await self._consumer.committed(place)
+            end = ends.get(place.partition, 0)
+            ledgers[place] = Ledger(end, 0) if known is None else Ledger(known, end)
+        fresh = {place: one.position for place, one in ledgers.items() if not one.doubtful}
+        if fresh:
+            await self._consumer.commit(fresh)
+        return ledgers
+
+    # ------------------------------------------------------------------ reading
+
+    async def _read_on(self) -> None:
+        while True:
+            while not self._has_room():
+                self._room.clear()
+                await self._room.wait()
+            try:
+                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._buffer)
+            except KafkaError as error:
+                _log.warning("reading from Kafka failed, and goes on: %s", error)
+                await asyncio.sleep(_POLL_MS / 1000)
+                continue
+            for place, records in found.items():
+                self._take(place, records)
+            await asyncio.sleep(0)
+
+    def _has_room(self) -> bool:
+        return self.outlet.ready and sum(map(len, self._ledgers.values())) < self._buffer
+
+    def _take(self, place: TopicPartition, records: Iterable[Any]) -> None:
+        ledger = self._ledgers.get(place)
+        for record in records if ledger is not None else ():
+            if ledger is None or record.offset < ledger.position:
+                continue
+            ledger.position = record.offset + 1
+            address = address_of(record.topic, record.key)
+            item = item_of(address, record) if address and self.pattern.matches(address) else None
+            if item is not None:
+                self._deliver(ledger, record.offset, item)
+            else:
+                self._to_commit.set()
+
+    def _deliver(self, ledger: Ledger, offset: int, item: Item) -> None:
+        ledger.deliver(offset)
+        again, forget = offset < ledger.doubtful, partial(ledger.withdraw, offset)
+        item = item._replace(redelivered=again, ack=partial(self._ack, ledger, offset), forget=forget)
+        self.outlet.put(item, bounded=False)  # no more was read than there is room for
+
+    def _ack(self, ledger: Ledger, offset: int) -> None:
+        ledger.ack(offset)
+        self._acked.set()
+        self._to_commit.set()
+        self._room.set()
+
+    # --------------------------------------------------------------- committing
+
+    async def _commit_on(self) -> None:
+        while True:
+            await self._to_commit.wait()
+            self._to_commit.clear()
+            await self._commit()
+
+    async def _commit(self) -> None:
+        ledgers = dict(self._ledgers)
+        offsets = {place: one.behind for place, one in ledgers.items() if one.behind > one.committed}
+        if not offsets:
+            return
+        try:
+            async with self._clients.explaining():
+                await self._consumer.commit(offsets)
+        except TransportError as error:
+            _log.warning("what was acknowledged is not committed and may come again: %s", error)
+            return
+        for place, offset in offsets.items():
+            ledgers[place].committed = offset

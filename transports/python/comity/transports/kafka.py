@@ -1,0 +1,198 @@
+"""`kafka://` — Apache Kafka through aiokafka.
+
+Responsible for the transport port over one cluster: URL, frames by the CloudEvents binding (binary mode out, both
+modes in), which topic and record key an address is. Not responsible for connections, which all transports of an
+event loop share, nor for reading.
+
+`kafka://host[:port][?options]`; the host is asked for the other brokers. Options: `timeout`, seconds that any wait
+may take (5); `buffer`, messages that wait for one subscriber (65536); `partitions` (4) and `retention`, seconds
+(3600), of topics that are made here.
+
+What is published is kept by the brokers: a subscriber that is slow loses nothing and nobody waits for it. The order
+of an address is kept, and so is that of all addresses without keys on one channel. A subscription without a group
+reads its whole channel and takes what its pattern matches. Members of a group get the channel's partitions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from comity.sdk.address import parse_address, parse_pattern, to_kafka
+from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
+from comity.transports._payload import check_attributes
+from comity.transports._urls import masked, options, positive, split
+from comity.transports.kafka_binding import encode
+
+if TYPE_CHECKING:
+    from comity.transports._kafka_client import Settings
+    from comity.transports._kafka_group import Member
+    from comity.transports._kafka_hub import Hub
+    from comity.transports._kafka_live import Reading
+
+__all__ = ["KafkaTransport"]
+
+_log = logging.getLogger(__name__)
+_NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "partitions": 4, "retention": 3600.0}
+_MAX_PAYLOAD: Final = 1 << 20
+_MAX_ATTRIBUTES: Final = 1 << 16
+_CAPABILITIES: Final = Capabilities(
+    ordering=Ordering.KEY,
+    guarantees=frozenset(Guarantee),
+    durable=True,
+    groups=True,
+    max_payload=_MAX_PAYLOAD,
+)
+_HUBS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Settings, Hub]] = WeakKeyDictionary()
+
+
+class KafkaTransport:
+    """See the module for the URL. Raises `ConfigError` for a wrong URL or option, or where aiokafka is missing."""
+
+    def __init__(self, url: str, **overrides: str | float) -> None:
+        self._shown = masked(url)
+        given = {**_NUMBERS, **options(url, _NUMBERS, overrides)}
+        self._settings = _settings(url, given)
+        self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
+        self._hub: Hub | None = None
+        self._readings: set[Reading] = set()
+        self._members: set[Member] = set()
+        self._refused: BaseException | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    async def open(self) -> None:
+        """Connect; fails at once where nobody listens, and in any case within the timeout."""
+        from comity.transports._kafka_hub import Hub
+
+        if self._hub is not None:
+            raise TransportError(f"{self._shown} is already open")
+        hubs = _HUBS.setdefault(asyncio.get_running_loop(), {})
+        hub = hubs.setdefault(self._settings, Hub(self._settings, hubs))
+        await hub.enter()
+        self._hub = hub
+
+    async def publish(
+        self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
+    ) -> None:
+        """See `Transport.publish`. With `AT_LEAST_ONCE` it returns when the brokers have it, on all replicas in sync.
+
+        What was published `AT_MOST_ONCE` and refused later is raised by the next `flush`.
+        """
+        topic, key = to_kafka(parse_address(address))
+        check_attributes(frame.attributes)
+        headers, payload = encode(frame)
+        self._check_size(headers, payload)
+        clients = self._opened.clients
+        future = await clients.send(topic, key, payload, headers)
+        if guarantee is Guarantee.AT_LEAST_ONCE:
+            async with clients.explaining():
+                await future
+        else:
+            future.add_done_callback(self._settle)
+
+    async def subscribe(
+        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+    ) -> Subscription:
+        """See `Transport.subscribe`. A group that is new begins here; one that is known goes on where it was."""
+        from comity.transports._kafka_group import Member
+        from comity.transports._kafka_live import Reading
+
+        hub, wanted = self._opened, parse_pattern(pattern)
+        if group:
+            member = Member(hub.clients, wanted, group, on_delivery, self._buffer)
+            await member.open()
+            self._members.add(member)
+            member.on_close = self._members.discard
+            return member
+        reading = Reading(hub.live, wanted, on_delivery, self._buffer)
+        await hub.live.add(reading)
+        self._readings.add(reading)
+        reading.on_close = self._readings.discard
+        return reading
+
+    async def last_value(self, address: str) -> Frame | None:
+        """Channels keep everything for a time and nothing for ever. Raises `CapabilityError`."""
+        raise CapabilityError(f"{self._shown}: this adapter does not offer the last value of an address")
+
+    async def flush(self) -> None:
+        """A real barrier. Raises `TransportError` where something published before was refused."""
+        await self._flush(self._opened)
+
+    async def settled(self) -> None:
+        """Return once the subscriptions without a group have been handed all that the brokers have now."""
+        await self._opened.live.settle(list(self._readings))
+
+    async def close(self) -> None:
+        """Send what waits, deliver what the brokers have (not to those that are paused), disconnect. Idempotent."""
+        hub, readings = self._hub, list(self._readings)
+        if hub is None:
+            return
+        self._hub = None
+        try:
+            await self._drain(hub, readings)
+            for reading in readings:
+                await reading.close()
+            for member in list(self._members):
+                await member.close()
+        finally:
+            await hub.leave()
+
+    async def _flush(self, hub: Hub) -> None:
+        await hub.clients.flush()
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            raise hub.clients.explained(refused) from refused
+
+    async def _drain(self, hub: Hub, readings: list[Reading]) -> None:
+        try:
+            await self._flush(hub)
+            await hub.live.settle(readings)
+        except TransportError as error:
+            _log.warning("closing without all that was sent or received: %s", error)
+
+    @property
+    def _opened(self) -> Hub:
+        if self._hub is None:
+            raise TransportError(f"{self._shown} is not open: call open() first")
+        return self._hub
+
+    def _check_size(self, headers: list[tuple[str, bytes]], payload: bytes) -> None:
+        if len(payload) > _MAX_PAYLOAD:
+            raise PayloadTooLarge(
+                f"{self._shown}: {len(payload)} octets of data are over the limit of {_MAX_PAYLOAD}"
+            )
+        if (size := sum(len(octets) for _, octets in headers)) > _MAX_ATTRIBUTES:
+            raise PayloadTooLarge(
+                f"{self._shown}: {size} octets of attributes are over the limit of {_MAX_ATTRIBUTES}"
+            )
+
+    def _settle(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._refused = error
+
+
+def _settings(url: str, given: dict[str, str | float]) -> Settings:
+    try:
+        from comity.transports._kafka_client import Settings
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{masked(url)} needs aiokafka: pip install comity[kafka]") from error
+    parts = split(url)
+    if parts.scheme != "kafka" or not parts.hostname or parts.path not in ("", "/") or "@" in parts.netloc:
+        raise ConfigError(f"{masked(url)!r} is no Kafka URL: write kafka://HOST:PORT")
+    return Settings(
+        server=parts.netloc if parts.port else f"{parts.netloc}:9092",
+        shown=masked(url),
+        timeout=positive(url, "timeout", given["timeout"]),
+        partitions=int(positive(url, "partitions", given["partitions"], whole=True)),
+        retention=positive(url, "retention", given["retention"]),
+    )
+
+
+_: type[Transport] = KafkaTransport

@@ -1,0 +1,119 @@
+"""CloudEvents and Kafka records, by the Kafka protocol binding 1.0.2: pure functions, no broker.
+
+Responsible for binary and structured mode in both directions; structured documents are read and written by
+`comity.sdk.codec`. Not responsible for topics and record keys (`comity.sdk.address`), nor for what the attributes
+mean.
+
+In binary mode every attribute is a header `ce_NAME` in UTF-8, but `datacontenttype`, which is the header
+`content-type`. A `content-type` of `application/cloudevents` marks the structured records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
+from comity.sdk.ports import Frame
+from comity.transports._payload import check_name, data_bytes
+
+__all__ = ["decode", "encode", "encode_structured"]
+
+_PREFIX: Final = "ce_"
+_CONTENT_TYPE: Final = "content-type"
+_STRUCTURED: Final = "application/cloudevents"
+_DOCUMENT: Final = ((_CONTENT_TYPE, b"application/cloudevents+json; charset=UTF-8"),)
+_NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
+_HEADERS: dict[str, str] = {"datacontenttype": _CONTENT_TYPE}  # the other way round
+_MOST_NAMES: Final = 256
+
+
+def encode(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
+    """Headers and value of `frame` in binary mode.
+
+    Raises `LocalProtocolError` for an attribute or data that cannot be written.
+    """
+    headers = [
+        (_HEADERS.get(name) or _header(name), _octets(name, value))
+        for name, value in frame.attributes.items()
+    ]
+    if frame.attributes.get("datacontenttype", "").lower().startswith(_STRUCTURED):
+        raise LocalProtocolError("data that is itself an event would be read in place of this one")
+    return headers, data_bytes(frame)
+
+
+def encode_structured(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
+    """Headers and value of `frame` in structured mode, a JSON document.
+
+    Raises `LocalProtocolError` for an attribute or data that cannot be written.
+    """
+    from comity.sdk.codec import encode_structured as document  # imported late: binary mode needs no codec
+
+    for name, value in frame.attributes.items():
+        check_name(name)
+        _octets(name, value)
+    data_bytes(frame)
+    return list(_DOCUMENT), document(frame)
+
+
+def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Frame:
+    """The frame of a record in either mode.
+
+    Raises `RemoteProtocolError` for a tombstone, a batch, a repeated attribute or one that is not UTF-8.
+    """
+    if value is None:
+        raise RemoteProtocolError("a record without a value is a tombstone and no event")
+    attributes: dict[str, str] = {}
+    for header, octets in headers:
+        name = _NAMES.get(header) or _attribute(header)
+        if name.startswith(":"):
+            continue
+        if name in attributes:
+            raise RemoteProtocolError(f"attribute {name!r} is given twice")
+        try:
+            attributes[name] = (octets or b"").decode()
+        except UnicodeDecodeError as error:
+            raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
+    kind = attributes.get("datacontenttype", "").strip().lower()
+    return _structured(kind, value) if kind.startswith(_STRUCTURED) else Frame(attributes, value)
+
+
+def _attribute(header: str) -> str:
+    """The attribute's name for `header`, or `:header` where it is none; remembered."""
+    lower = header.lower()
+    name = lower[len(_PREFIX) :] if lower.startswith(_PREFIX) and len(lower) > len(_PREFIX) else f":{lower}"
+    if lower == _CONTENT_TYPE:
+        name = "datacontenttype"
+    elif name == "datacontenttype":
+        name = f":{lower}"  # the binding has another header for it
+    if len(_NAMES) < _MOST_NAMES:
+        _NAMES[header] = name
+    return name
+
+
+def _header(name: str) -> str:
+    """The header for attribute `name`; remembered."""
+    check_name(name)
+    if len(_HEADERS) < _MOST_NAMES:
+        _HEADERS[name] = _PREFIX + name
+    return _PREFIX + name
+
+
+def _octets(name: str, value: str) -> bytes:
+    if type(value) is not str:
+        raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}") from error
+
+
+def _structured(content_type: str, value: bytes) -> Frame:
+    kind = content_type.partition(";")[0].strip()
+    if kind not in (_STRUCTURED, f"{_STRUCTURED}+json"):
+        raise RemoteProtocolError(
+            f"content type {kind!r} is not understood: send application/cloudevents+json"
+        )
+    from comity.sdk.codec import decode_structured  # imported late: binary mode needs no codec
+
+    return decode_structured(value)
