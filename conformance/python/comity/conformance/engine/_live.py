@@ -61,7 +61,8 @@ class LiveWorld:
 
     async def run(self) -> list[Record]:
         """Carry the plan out, settle, audit, tidy up; return the records."""
-        self._note("case", namespace=self._namespace, mode="live", plan=self.plan.digest)
+        ordering = str(self._transport.capabilities.ordering)
+        self._note("case", namespace=self._namespace, mode="live", plan=self.plan.digest, ordering=ordering)
         try:
             await self._subscribe()
             for op in [*self.plan.operations, None, *audit(self.plan), None]:

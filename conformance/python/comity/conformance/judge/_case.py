@@ -126,6 +126,8 @@ class Case:
     law: Law
     namespace: str
     mode: str
+    in_order: bool = True
+    """Whether what one endpoint sends over two channels arrives in the order in which it was sent."""
     requests: dict[str, Request] = field(default_factory=dict[str, Request])
     emissions: list[Emission] = field(default_factory=list[Emission])
     crashes: list[Crash] = field(default_factory=list[Crash])
@@ -170,6 +172,7 @@ def read(plan: Plan, journal: list[Record], law: Law) -> Case:
     """Read the records of a run of `plan`."""
     first = journal[0]
     case = Case(plan, law, first["namespace"], first["mode"])
+    case.in_order = first.get("ordering", "total") in ("total", "per-publisher")
     by_id: dict[str, Request] = {}
     for n, record in enumerate(journal):
         match record["what"]:

@@ -6,6 +6,7 @@ the changes. Not responsible for the history itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ._case import Case, Emission, Judgement, Request
@@ -30,7 +31,7 @@ class _Watches:
             return
         streams: list[Stream] = []
         for request in ordered:
-            answer = request.answers[0]
+            answer = self._answer(request)
             current = streams[-1] if streams and streams[-1].closed is None else None
             sent = [b for b in batches if b.n < answer.n and (not current or b.n > current.start)]
             if request.message == "Unwatch":
@@ -49,6 +50,13 @@ class _Watches:
             until = streams[n + 1].start if n + 1 < len(streams) else NEVER
             stream.batches = [b for b in batches if stream.start < b.n < until]
             self._judge(stream)
+
+    def _answer(self, request: Request) -> Emission:
+        """The answer; the one that opens a watch counts before its batches, whichever channel was faster."""
+        answer = request.answers[0]
+        if self.case.in_order or answer.message != "Watching" or answer.data["index"]:
+            return answer
+        return replace(answer, n=request.deliveries[0].n)
 
     def _batches(self, source: str, name: str) -> list[Emission]:
         found: dict[str, Emission] = {}
@@ -117,7 +125,7 @@ class _Watches:
                 f"Watching with index {index}",
                 "A live watch was named again and refused.",
             )
-        elif answer.data["index"] != index:
+        elif answer.data["index"] != index and not self._overtaken(request, answer, current):
             prose = f"The last batch sent was {index}, the answer says {answer.data['index']}."
             crashed = ["REG-WCH-012"] if self.case.crashed_between(current.answer.n, answer.n) else []
             self._wrong(["REG-WCH-010", *crashed], answer, f"Watching with index {index}", prose)
@@ -130,6 +138,15 @@ class _Watches:
             )
         else:
             self._lease(current, request, answer)
+
+    def _overtaken(self, request: Request, answer: Emission, current: Stream) -> bool:
+        """Whether the answer may have been sent between other batches than it arrived between."""
+        if self.case.in_order:
+            return False
+        arrived = [b for b in self._batches(current.source, current.name) if b.n > current.start]
+        before = max((b.data["index"] for b in arrived if b.n < request.sent_n), default=0)
+        after = max((b.data["index"] for b in arrived), default=0)
+        return bool(before <= answer.data["index"] <= after)
 
     def _open(self, source: str, name: str, request: Request, answer: Emission) -> Stream | None:
         after = request.data.get("after")
