@@ -41,11 +41,6 @@ def serve_registry_command(
             f"{config.transport} reaches nobody outside this process; serve on a broker such as nats://127.0.0.1:4222, "
             "or let the agent bring its registry along with memory://NAME?serve=registry"
         )
-    if config.journal.startswith("memory:"):
-        sys.stderr.write(
-            "comity: the journal memory: keeps nothing. After a restart, revisions and epochs are given a second time; "
-            "use sqlite:PATH for anything but an experiment.\n"
-        )
     asyncio.run(_until_told(config, as_json=as_json))
     return 0
 
@@ -81,6 +76,11 @@ def _say_ready(config: Config, agent: str, *, as_json: bool) -> None:
     else:
         line = "serving the registry of {namespace} on {transport}, journal {journal}, profile {profile}, as {agent}".format(
             **settings
+        )
+    if config.journal.startswith("memory:"):
+        sys.stderr.write(
+            "comity: the journal memory: keeps nothing. After a restart, revisions and epochs are given a second time; "
+            "use sqlite:PATH for anything but an experiment.\n"
         )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
