@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ import pytest
 from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import ConfigError, TransportError
-from comity.sdk.ports import Delivery, Guarantee, Transport
+from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import brokers, connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
+from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
@@ -32,28 +32,6 @@ def fragile() -> Iterator[Broker]:
     """A broker that the tests may kill, and start again."""
     with broker_or_policy("kafka") as broker:
         yield broker
-
-
-@asynccontextmanager
-async def opened(url: str, **options: str | float) -> AsyncGenerator[Transport, None]:
-    """A connection for the block, and no task left after it."""
-    tasks = asyncio.all_tasks()
-    transport = connect(url, **options)
-    await transport.open()
-    try:
-        yield transport
-    finally:
-        await transport.close()
-    await until_only(tasks)
-
-
-async def refused(url: str, match: str, **options: str | float) -> None:
-    """Assert that opening fails in time with that message, and leaves no task."""
-    tasks = asyncio.all_tasks()
-    async with asyncio.timeout(5):
-        with pytest.raises(TransportError, match=match):
-            await connect(url, **{"timeout": 2} | options).open()
-    await until_only(tasks)
 
 
 def numbers(inbox: Inbox) -> list[int]:
@@ -146,12 +124,6 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space
             os.kill(fragile.now.pid, signal.SIGCONT)
 
 
-async def flood(transport: Transport, address: str) -> None:
-    """Publish without end."""
-    while True:
-        await transport.publish(address, frame(b"x" * 10_000))
-
-
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: str) -> None:
     address = f"{space}.test.v1.things.k"
     async with opened(fragile.url, timeout=1) as transport:
@@ -160,7 +132,7 @@ async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: 
         try:
             async with asyncio.timeout(10):
                 with pytest.raises(TransportError, match="publish again later"):
-                    await flood(transport, address)
+                    await flood(transport, 10_000, address)
         finally:
             os.kill(fragile.now.pid, signal.SIGCONT)
 

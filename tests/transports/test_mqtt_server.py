@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
-from comity.sdk.ports import Delivery, Guarantee, Transport
+from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
+from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
 
 pytestmark = pytest.mark.broker
@@ -50,29 +51,6 @@ def fragile() -> Iterator[Broker]:
     """A broker that the test may kill; what it has confirmed is on disk before it reads on."""
     with broker_or_policy("mqtt", "autosave_on_changes true") as broker:
         yield broker
-
-
-@asynccontextmanager
-async def opened(url: str, **options: str | float) -> AsyncGenerator[Transport, None]:
-    """A connection for the block, and no task left after it."""
-    tasks = asyncio.all_tasks()
-    transport = connect(url, **options)
-    await transport.open()
-    try:
-        yield transport
-    finally:
-        await transport.close()
-    await until_only(tasks)
-
-
-async def refused(url: str, match: str, **options: str | float) -> str:
-    """Assert that opening fails in time with that message, and leaves no task; returns the message."""
-    tasks = asyncio.all_tasks()
-    async with asyncio.timeout(4):
-        with pytest.raises(TransportError, match=match) as caught:
-            await connect(url, **{"timeout": 2} | options).open()
-    await until_only(tasks)
-    return str(caught.value)
 
 
 def as_user(broker: Broker, credentials: str) -> str:
@@ -334,14 +312,6 @@ async def test_what_is_published_while_disconnected_is_kept_and_sent(fragile: Br
         await inbox.expect(100)
         assert inbox.datas == [b"%d" % number for number in range(100)]
         await transport.flush()
-
-
-async def flood(transport: Transport, size: int) -> None:
-    """Publish without end."""
-    async with asyncio.timeout(30):
-        while True:
-            await transport.publish("a.b.v1.c", frame(b"x" * size))
-            await asyncio.sleep(0)
 
 
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None:

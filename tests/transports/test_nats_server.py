@@ -7,19 +7,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import nats
 import pytest
 
 from comity.sdk.errors import ConfigError, TransportError
-from comity.sdk.ports import Transport
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
+from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
 
 pytestmark = pytest.mark.broker
@@ -47,29 +46,6 @@ def fragile() -> Iterator[Broker]:
     """A server that the test may kill."""
     with broker_or_policy("nats") as broker:
         yield broker
-
-
-@asynccontextmanager
-async def opened(url: str, **options: str | float) -> AsyncGenerator[Transport, None]:
-    """A connection for the block, and no task left after it."""
-    tasks = asyncio.all_tasks()
-    transport = connect(url, **options)
-    await transport.open()
-    try:
-        yield transport
-    finally:
-        await transport.close()
-    await until_only(tasks)
-
-
-async def refused(url: str, match: str, **options: str | float) -> str:
-    """Assert that opening fails in time with that message, and leaves no task; returns the message."""
-    tasks = asyncio.all_tasks()
-    async with asyncio.timeout(4):
-        with pytest.raises(TransportError, match=match) as caught:
-            await connect(url, **{"timeout": 2} | options).open()
-    await until_only(tasks)
-    return str(caught.value)
 
 
 def as_user(broker: Broker, credentials: str) -> str:
@@ -253,14 +229,6 @@ async def test_what_is_published_while_disconnected_is_kept_and_sent(fragile: Br
         await inbox.expect(100)
         assert inbox.datas == [b"%d" % number for number in range(100)]
         await transport.flush()
-
-
-async def flood(transport: Transport, size: int) -> None:
-    """Publish without end."""
-    async with asyncio.timeout(30):
-        while True:
-            await transport.publish("a.b.v1.c", frame(b"x" * size))
-            await asyncio.sleep(0)
 
 
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None:

@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +19,11 @@ from typing import Final
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.transports._kafka_jars import find_java, jars
+from comity.transports._processes import launch
 
 __all__ = ["start"]
 
 _READY: Final = 60.0
-_STEP: Final = 0.02
 _JAVA: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 _LOG4J: Final = """<Configuration status="error"><Appenders><Console name="out">
 <PatternLayout pattern="%d %p %m (%c)%n"/></Console></Appenders>
@@ -80,25 +79,10 @@ def start(directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
     ]
     if not (data / "meta.properties").exists():
         _format(command, file)
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "kafka.Kafka", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_ready(process, port)
-    except BaseException as error:
-        process.kill()
-        process.wait()
-        if isinstance(error, TransportError):
-            tail = log.read_text(encoding="utf-8", errors="replace")[-1000:]
-            raise TransportError(f"{error}; the end of its log:\n{tail}") from error
-        raise
-    process.returncode = 0  # from here on it is known by its id and start time
-    return process.pid, port
+    command += ["kafka.Kafka", str(file)]
+    return launch(
+        "Kafka", command, log, lambda _: port if _listens(port) and _echoes(port) else None, seconds=_READY
+    )
 
 
 def _require_client() -> None:
@@ -127,17 +111,6 @@ def _format(command: list[str], file: Path) -> None:
     )
     if done.returncode:
         raise TransportError(f"Kafka's storage cannot be formatted: {(done.stdout + done.stderr)[-1000:]}")
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + _READY
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise TransportError(f"Kafka ended at once with code {process.returncode}")
-        if _listens(port) and _echoes(port):
-            return
-        time.sleep(_STEP)
-    raise TransportError(f"Kafka did not answer within {_READY:g} s")
 
 
 def _listens(port: int) -> bool:

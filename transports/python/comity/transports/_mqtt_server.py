@@ -11,16 +11,15 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Final
 
 from comity.sdk.errors import ConfigError, TransportError
+from comity.transports._processes import launch
 
 __all__ = ["find", "start", "version"]
 
 _READY: Final = 10.0
-_STEP: Final = 0.005
 _ATTEMPTS: Final = 5
 _SYSTEM: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _PROBE: Final = (  # CONNECT, SUBSCRIBE and PUBLISH to a topic of its own, MQTT 5
@@ -76,25 +75,8 @@ def start(binary: str, directory: Path, *, config: str, port: int | None) -> tup
 def _start(binary: str, directory: Path, config: str, port: int) -> tuple[int, int]:
     file, log = directory / "mosquitto.conf", directory / "mosquitto.log"
     file.write_text(_configuration(directory, port) + config + "\n", encoding="utf-8")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [binary, "-c", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_ready(process, port)
-    except BaseException as error:
-        process.kill()
-        process.wait()
-        if isinstance(error, TransportError):
-            tail = log.read_text(encoding="utf-8", errors="replace")[-1000:]
-            raise TransportError(f"{error}; the end of its log:\n{tail}") from error
-        raise
-    process.returncode = 0  # from here on it is known by its id and start time
-    return process.pid, port
+    command = [binary, "-c", str(file)]
+    return launch("mosquitto", command, log, lambda _: port if _answers(port) else None, seconds=_READY)
 
 
 def _configuration(directory: Path, port: int) -> str:
@@ -119,17 +101,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + _READY
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise TransportError(f"mosquitto ended at once with code {process.returncode}")
-        if _answers(port):
-            return
-        time.sleep(_STEP)
-    raise TransportError(f"mosquitto did not answer within {_READY:g} s")
 
 
 def _answers(port: int) -> bool:

@@ -13,16 +13,15 @@ import shutil
 import socket
 import subprocess
 import sysconfig
-import time
 from pathlib import Path
 from typing import Final
 
-from comity.sdk.errors import ConfigError, TransportError
+from comity.sdk.errors import ConfigError
+from comity.transports._processes import launch
 
 __all__ = ["find", "start", "version"]
 
 _READY: Final = 10.0
-_STEP: Final = 0.005
 
 
 def find() -> str:
@@ -68,37 +67,13 @@ def start(binary: str, directory: Path, *, config: str, port: int | None) -> tup
         f"{config}\n",
         encoding="utf-8",
     )
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [binary, "-c", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        return process.pid, _wait_until_ready(process, directory, Path(binary).name)
-    except BaseException as error:
-        process.kill()
-        process.wait()
-        if isinstance(error, TransportError):
-            tail = log.read_text(encoding="utf-8", errors="replace")[-1000:]
-            raise TransportError(f"{error}; the end of its log:\n{tail}") from error
-        raise
+    name = Path(binary).name
 
+    def ready(pid: int) -> int | None:
+        found = _port(directory / f"{name}_{pid}.ports")
+        return found if found is not None and _answers(found) else None
 
-def _wait_until_ready(process: subprocess.Popen[bytes], directory: Path, name: str) -> int:
-    ports = directory / f"{name}_{process.pid}.ports"
-    deadline = time.monotonic() + _READY
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise TransportError(f"nats-server ended at once with code {process.returncode}")
-        port = _port(ports)
-        if port is not None and _answers(port):
-            process.returncode = 0  # from here on it is known by its id and start time
-            return port
-        time.sleep(_STEP)
-    raise TransportError(f"nats-server did not answer within {_READY:g} s")
+    return launch("nats-server", [binary, "-c", str(file)], log, ready, seconds=_READY)
 
 
 def _port(file: Path) -> int | None:

@@ -1,7 +1,7 @@
-"""Processes that outlive their starter: knowing one's own again, and ending it.
+"""Processes that outlive their starter: starting one, knowing one's own again, and ending it.
 
-Responsible for telling by process id and start time whether a process is still the one that was started, so
-that nobody else's is ever ended. Not responsible for what the process does.
+Responsible for the wait until one is ready, and for telling by process id and start time whether a process is still
+the one that was started, so that nobody else's is ever ended. Not responsible for what the process does.
 """
 
 from __future__ import annotations
@@ -11,13 +11,57 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-__all__ = ["alive", "end", "started"]
+from comity.sdk.errors import TransportError
+
+__all__ = ["alive", "end", "launch", "started"]
+
+T = TypeVar("T")
 
 _PATIENCE: Final = 5.0
 _STEP: Final = 0.01
+
+
+def launch(
+    name: str, command: Sequence[str], log: Path, ready: Callable[[int], T | None], *, seconds: float
+) -> tuple[int, T]:
+    """Start `command`, not tied to this process, with its output in `log`; its process id and what `ready` gave for it.
+
+    `ready` is asked again and again until it gives something. Raises `TransportError` with the end of the log where the
+    process ends before, or is not ready within `seconds`; then it is gone.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        found = _wait_until_ready(name, process, ready, seconds)
+    except BaseException as error:
+        process.kill()
+        process.wait()
+        if isinstance(error, TransportError):
+            tail = log.read_text(encoding="utf-8", errors="replace")[-1000:]
+            raise TransportError(f"{error}; the end of its log:\n{tail}") from error
+        raise
+    process.returncode = 0  # from here on it is known by its id and start time
+    return process.pid, found
+
+
+def _wait_until_ready(
+    name: str, process: subprocess.Popen[bytes], ready: Callable[[int], T | None], seconds: float
+) -> T:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise TransportError(f"{name} ended at once with code {process.returncode}")
+        found = ready(process.pid)
+        if found is not None:
+            return found
+        time.sleep(_STEP)
+    raise TransportError(f"{name} did not answer within {seconds:g} s")
 
 
 def started(pid: int) -> str | None:
