@@ -123,6 +123,15 @@ def test_the_page_works_as_written_with_a_broker(path: Path, tmp_path: Path) -> 
     follow(path, tmp_path, broker=True)
 
 
+@pytest.mark.broker
+@pytest.mark.slow
+@pytest.mark.xdist_group("kafka")
+@pytest.mark.usefixtures("nats_server", "mqtt_server", "kafka_server")
+def test_the_broker_is_swapped_as_written(tmp_path: Path) -> None:
+    """One application, unchanged, on every transport; the fixtures fail or say what a machine lacks."""
+    follow(ROOT / "docs/swap.md", tmp_path, broker=True)
+
+
 @pytest.mark.parametrize("path", [page("docs/agent.md")])
 def test_the_pieces_of_the_page_make_a_program(path: Path, tmp_path: Path) -> None:
     pieces = [block.text for block in blocks(path) if block.language == "python" and "body" in block.words]
