@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
+    AIOKafkaAdminClient,
+    NewPartitions,
+)
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee
-from comity.transports import brokers, connect
+from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened, refused
@@ -92,6 +96,34 @@ async def test_a_broker_killed_and_restarted_under_load_loses_nothing(fragile: B
         await inbox.expect(sent)
         assert numbers(inbox) == list(range(sent)), "in order, nothing missing and nothing twice"
         await until(lambda: set(numbers(member)) >= set(range(sent)), 30)
+
+
+async def test_partitions_added_meanwhile_are_read_too(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a producer puts into a new partition reaches those who subscribed before there was one."""
+    monkeypatch.setattr(_kafka_client, "_METADATA_MS", 300)
+    async with opened(kafka_server.url, partitions=1) as transport:
+        inbox, member = Inbox(), Inbox()
+        await transport.subscribe(f"{space}.test.v1.things.*", inbox)
+        await transport.subscribe(f"{space}.test.v1.things.*", acking(member), group="g")
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.url.partition("//")[2])
+        await admin.start()
+        await admin.create_partitions({f"{space}.test.v1.things": NewPartitions(8)})
+        described = await admin.describe_topics([f"{space}.test.v1.things"])
+        await admin.close()
+        assert len(described[0]["partitions"]) == 8
+        sent: set[bytes] = set()
+
+        def arrived(at: Inbox) -> set[bytes]:
+            return {delivery.frame.data for delivery in at if isinstance(delivery.frame.data, bytes)}
+
+        while len(sent) < 400:  # for long enough that the producer hears of them
+            sent.add(data := b"%d" % len(sent))
+            await transport.publish(f"{space}.test.v1.things.k{len(sent)}", frame(data), guarantee=SURE)
+        await until(lambda: arrived(inbox) >= sent, 20)
+        await until(lambda: arrived(member) >= sent, 20)
+        assert len(inbox) == len(sent)
 
 
 def acking(inbox: Inbox) -> Inbox:

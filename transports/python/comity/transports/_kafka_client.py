@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -130,6 +130,14 @@ class Clients:
                     self._topics[topic] = sorted(await self._producer.partitions_for(topic))
         self._making.pop(topic, None)
         return self._topics[topic]
+
+    def added(self, consumer: Any, topic: str, known: Collection[int]) -> list[int]:
+        """Partitions of `topic` beyond those known, by what `consumer` heard last of the cluster."""
+        found: set[int] = consumer.partitions_for_topic(topic) or set()
+        more = sorted(found.difference(known))
+        if more:
+            self._topics[topic] = sorted(found)
+        return more
 
     async def ends(self, topic: str) -> dict[int, int]:
         """The offset behind the last record of each partition of `topic`."""

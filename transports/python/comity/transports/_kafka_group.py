@@ -99,6 +99,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._first: frozenset[int] = frozenset()
         self._consumer = clients.consumer(
             group_id=f"{pattern}/{group}",
             session_timeout_ms=_SESSION_MS,
@@ -109,7 +110,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def open(self) -> None:
         """Join the group; when it returns the group misses nothing that is published from now on."""
-        await self._clients.partitions(self.pattern.stem)
+        self._first = frozenset(await self._clients.partitions(self.pattern.stem))
         self._consumer.subscribe([self.pattern.stem], listener=self)
         try:
             async with self._clients.explaining(
@@ -181,7 +182,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         ledgers: dict[TopicPartition, Ledger] = {}
         for place in places:
             known = await self._consumer.committed(place)
-            end = ends.get(place.partition, 0)
+            end = ends.get(place.partition, 0) if place.partition in self._first else 0  # added since
             ledgers[place] = Ledger(end, 0) if known is None else Ledger(known, end)
         fresh = {place: one.position for place, one in ledgers.items() if not one.doubtful}
         if fresh:

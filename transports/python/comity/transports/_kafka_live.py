@@ -195,8 +195,25 @@ class Live:
                         channel.positions[place.partition] = record.offset + 1
                 if not self._wanted(place.topic, channel):
                     self._assign()
+            self._grow()
             self._progress.set()
             await asyncio.sleep(0)
+
+    def _grow(self) -> None:
+        """Read partitions that were added meanwhile, from their beginning: all that is in them is new."""
+        more = [
+            (topic, channel, number)
+            for topic, channel in self._channels.items()
+            for number in self._clients.added(self._consumer, topic, channel.positions)
+        ]
+        for topic, channel, number in more:
+            _log.info("topic %s has partition %d by now", topic, number)
+            channel.positions[number] = 0
+            for reading in self._behind:
+                if reading.pattern.stem == topic:
+                    reading.next.setdefault(number, 0)
+        if more:
+            self._assign()
 
     def _dispatch(self, channel: Channel, record: Any) -> None:
         address = address_of(record.topic, record.key)
@@ -245,7 +262,7 @@ class Live:
 
 def _feed(reading: Reading, records: Iterable[Any]) -> None:
     for record in records:
-        if record.offset < reading.next[record.partition]:
+        if record.offset < reading.next.get(record.partition, 0):
             continue
         address = address_of(record.topic, record.key)
         item = item_of(address, record) if address and reading.pattern.matches(address) else None
