@@ -56,6 +56,7 @@ def make_journal(url: str) -> MakeJournal:
         "jetstream:http://127.0.0.1/x",
         "jetstream:nats://127.0.0.1/x?replicas=2",
         "jetstream:nats://127.0.0.1/x?replica=3",
+        "jetstream:nats://127.0.0.1/x?patience=61",
         "jetstream:nats://127.0.0.1/x?ca=/no/such/file",
     ],
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "place"]
 
 _OWN: Final = {"replicas": 1, "patience": 30.0, "incarnation": 1}
+_REMEMBERED: Final = 120  # seconds for which a stream knows the ids of its messages, unless told otherwise
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,48}")
 
 
@@ -53,11 +54,17 @@ def place(url: str, overrides: Mapping[str, str | float]) -> Place:
     replicas = int(positive(inner, "replicas", own["replicas"], whole=True))
     if replicas > 5 or replicas % 2 == 0:
         raise ConfigError(f"{masked(inner)}: replicas is 1, 3 or 5, not {replicas}")
+    patience = positive(inner, "patience", own["patience"])
+    if patience > _REMEMBERED / 2:
+        raise ConfigError(
+            f"{masked(inner)}: patience is at most {_REMEMBERED / 2:g} s, "
+            f"since the server knows a repetition for {_REMEMBERED} s"
+        )
     return Place(
         server=settings(bare, given),
         name=name,
         shown=masked(inner),
         replicas=replicas,
-        patience=positive(inner, "patience", own["patience"]),
+        patience=patience,
         incarnation=int(positive(inner, "incarnation", own["incarnation"], whole=True)),
     )
