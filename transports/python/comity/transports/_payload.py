@@ -1,7 +1,7 @@
 """What a frame may carry and the octets of its data, the same for every transport.
 
-Responsible for refusing attributes that no binding can write, and for serialising data that is a JSON value. Not
-responsible for how a binding writes them.
+Responsible for refusing attributes that no binding can write, for serialising data that is a JSON value, and for reading
+structured mode, which is the same in every binding. Not responsible for how a binding writes the rest.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from comity.sdk.errors import LocalProtocolError
+from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 from comity.sdk.ports import Frame
 
-__all__ = ["check_attributes", "check_name", "data_bytes"]
+__all__ = ["STRUCTURED", "check_attributes", "check_name", "data_bytes", "read_structured"]
+
+STRUCTURED: Final = "application/cloudevents"
+"""How the content type of every structured message begins."""
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 _NAMES: set[str] = set()  # names that passed, of which a mesh uses few
@@ -60,3 +63,15 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def read_structured(content_type: str, payload: bytes) -> Frame:
+    """The frame of a structured message. Raises `RemoteProtocolError` for a batch or any format but JSON."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in (STRUCTURED, f"{STRUCTURED}+json"):
+        raise RemoteProtocolError(
+            f"content type {kind!r} is not understood: send application/cloudevents+json"
+        )
+    from comity.sdk.codec import decode_structured  # imported late: binary mode needs no codec
+
+    return decode_structured(payload)

@@ -24,7 +24,6 @@ from weakref import WeakKeyDictionary
 from comity.sdk.address import parse_address, parse_pattern, to_kafka
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
-from comity.transports._payload import check_attributes
 from comity.transports._urls import masked, options, positive, split
 from comity.transports.kafka_binding import encode
 
@@ -86,7 +85,6 @@ class KafkaTransport:
         What was published `AT_MOST_ONCE` and refused later is raised by the next `flush`.
         """
         topic, key = to_kafka(parse_address(address))
-        check_attributes(frame.attributes)
         headers, payload = encode(frame)
         self._check_size(headers, payload)
         clients = self._opened.clients

@@ -15,13 +15,12 @@ from typing import Final
 
 from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 from comity.sdk.ports import Frame
-from comity.transports._payload import check_name, data_bytes
+from comity.transports._payload import STRUCTURED, check_attributes, check_name, data_bytes, read_structured
 
 __all__ = ["decode", "encode", "encode_structured"]
 
 _PREFIX: Final = "ce_"
 _CONTENT_TYPE: Final = "content-type"
-_STRUCTURED: Final = "application/cloudevents"
 _DOCUMENT: Final = ((_CONTENT_TYPE, b"application/cloudevents+json; charset=UTF-8"),)
 _NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
 _HEADERS: dict[str, str] = {"datacontenttype": _CONTENT_TYPE}  # the other way round
@@ -37,7 +36,7 @@ def encode(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
         (_HEADERS.get(name) or _header(name), _octets(name, value))
         for name, value in frame.attributes.items()
     ]
-    if frame.attributes.get("datacontenttype", "").lower().startswith(_STRUCTURED):
+    if frame.attributes.get("datacontenttype", "").lower().startswith(STRUCTURED):
         raise LocalProtocolError("data that is itself an event would be read in place of this one")
     return headers, data_bytes(frame)
 
@@ -49,9 +48,7 @@ def encode_structured(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
     """
     from comity.sdk.codec import encode_structured as document  # imported late: binary mode needs no codec
 
-    for name, value in frame.attributes.items():
-        check_name(name)
-        _octets(name, value)
+    check_attributes(frame.attributes)
     data_bytes(frame)
     return list(_DOCUMENT), document(frame)
 
@@ -75,7 +72,7 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
         except UnicodeDecodeError as error:
             raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
     kind = attributes.get("datacontenttype", "").strip().lower()
-    return _structured(kind, value) if kind.startswith(_STRUCTURED) else Frame(attributes, value)
+    return read_structured(kind, value) if kind.startswith(STRUCTURED) else Frame(attributes, value)
 
 
 def _attribute(header: str) -> str:
@@ -106,14 +103,3 @@ def _octets(name: str, value: str) -> bytes:
         return value.encode()
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}") from error
-
-
-def _structured(content_type: str, value: bytes) -> Frame:
-    kind = content_type.partition(";")[0].strip()
-    if kind not in (_STRUCTURED, f"{_STRUCTURED}+json"):
-        raise RemoteProtocolError(
-            f"content type {kind!r} is not understood: send application/cloudevents+json"
-        )
-    from comity.sdk.codec import decode_structured  # imported late: binary mode needs no codec
-
-    return decode_structured(value)

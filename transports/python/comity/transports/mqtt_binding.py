@@ -18,12 +18,12 @@ from typing import Final, NamedTuple
 from comity.sdk.codec import decode_structured, encode_structured
 from comity.sdk.errors import ComityError, RemoteProtocolError
 from comity.sdk.ports import Frame
-from comity.transports._payload import check_attributes, data_bytes
+from comity.transports._payload import STRUCTURED as EVENT
+from comity.transports._payload import check_attributes, data_bytes, read_structured
 
 __all__ = ["STRUCTURED", "Native", "decode", "encode", "structured"]
 
 STRUCTURED: Final = "application/cloudevents+json; charset=utf-8"
-_EVENT: Final = "application/cloudevents"
 _MOST: Final = 65535 // 4  # characters that certainly fit
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
 _UNWRITABLE = re.compile(
@@ -56,7 +56,7 @@ def encode(frame: Frame) -> Native:
     kind = attributes.get("datacontenttype")
     if kind is None:
         return Native(None, [*attributes.items()], data_bytes(frame))
-    if kind.strip().lower().startswith(_EVENT):
+    if kind.strip().lower().startswith(EVENT):
         return structured(frame)
     user = [item for item in attributes.items() if item[0] != "datacontenttype"]
     return Native(kind, user, data_bytes(frame))
@@ -77,12 +77,8 @@ def decode(message: Native) -> Frame:
     Raises `RemoteProtocolError` for a batch, an unknown event format or a repeated attribute.
     """
     kind = message.content_type
-    if kind is not None and (lower := kind.strip().lower()).startswith(_EVENT):
-        if lower.partition(";")[0].strip() not in (_EVENT, f"{_EVENT}+json"):
-            raise RemoteProtocolError(
-                f"content type {kind!r} is not understood: send application/cloudevents+json"
-            )
-        return decode_structured(message.payload)
+    if kind is not None and kind.strip().lower().startswith(EVENT):
+        return read_structured(kind, message.payload)
     attributes = {} if kind is None else {"datacontenttype": kind}
     if kind is None and not message.user:
         return _plain(message.payload)

@@ -17,12 +17,11 @@ from urllib.parse import quote, unquote_to_bytes
 
 from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 from comity.sdk.ports import Frame
-from comity.transports._payload import check_name, data_bytes
+from comity.transports._payload import STRUCTURED, check_name, data_bytes, read_structured
 
 __all__ = ["decode", "encode"]
 
 _PREFIX: Final = "ce-"
-_STRUCTURED: Final = "application/cloudevents"
 _PLAIN = re.compile(r"[!#$&-~]*")  # printable ASCII but space, quotation mark and percent sign
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -54,8 +53,8 @@ def decode(headers: Mapping[str, str] | None, payload: bytes) -> Frame:
     for header, text in (headers or {}).items():
         name = _NAMES.get(header) or _attribute(header)
         if name.startswith(":"):
-            if name == ":content-type" and text.strip().lower().startswith(_STRUCTURED):
-                return _structured(text.strip().lower(), payload)
+            if name == ":content-type" and text.strip().lower().startswith(STRUCTURED):
+                return read_structured(text, payload)
             continue
         if name in attributes:
             raise RemoteProtocolError(f"attribute {name!r} is given twice")
@@ -96,14 +95,3 @@ def _unescape(name: str, text: str) -> str:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError as error:
         raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
-
-
-def _structured(content_type: str, payload: bytes) -> Frame:
-    kind = content_type.partition(";")[0].strip()
-    if kind not in (_STRUCTURED, f"{_STRUCTURED}+json"):
-        raise RemoteProtocolError(
-            f"content type {kind!r} is not understood: send application/cloudevents+json"
-        )
-    from comity.sdk.codec import decode_structured  # imported late: binary mode needs no codec
-
-    return decode_structured(payload)
