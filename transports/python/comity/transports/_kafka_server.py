@@ -58,7 +58,8 @@ broker.heartbeat.interval.ms=200
 def start(directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
     """Start a broker that keeps everything in `directory`; return its process id and port once it answers.
 
-    `config` is added to its properties as it is; of two lines with one name the last counts. Without `port` a
+    `config` is added to its properties, with its ports for `{port}` and `{peer}` (the controller's); of two lines with one
+    name the last counts. Without `port` a
     free one is taken. The process is not tied to this one. Raises `ConfigError` where Java, Maven or aiokafka
     is missing, `TransportError` with the end of its log when it does not come up.
     """
@@ -67,7 +68,9 @@ def start(directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
     port, controller = _free_ports(port)
     file, log, data = directory / "server.properties", directory / "kafka.log", directory / "data"
     file.write_text(
-        _PROPERTIES.format(port=port, controller=controller, data=data) + config, encoding="utf-8"
+        _PROPERTIES.format(port=port, controller=controller, data=data)
+        + config.replace("{port}", str(port)).replace("{peer}", str(controller)),
+        encoding="utf-8",
     )
     (directory / "log4j2.xml").write_text(_LOG4J, encoding="utf-8")
     command = [
