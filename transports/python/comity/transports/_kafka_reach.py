@@ -54,6 +54,10 @@ async def _greet(settings: Settings, server: str) -> str:
         )
     except native.UnsupportedSaslMechanismError:
         raise native.UnsupportedSaslMechanismError(f"{server} does not offer {settings.mechanism}") from None
+    except native.IllegalSaslStateError:
+        raise native.IllegalSaslStateError(f"{server} takes no credentials") from None
+    except ssl.SSLError:
+        raise
     except ValueError as error:  # a server that cannot prove that it knows the password
         raise native.SaslAuthenticationFailed(f"{server} is not whom it claims to be: {error}") from error
     try:
@@ -80,10 +84,10 @@ def told(error: BaseException) -> str:
 
 def advice(error: BaseException) -> str:
     """What to do about an error of aiokafka or of the network."""
-    for one in _causes(error):
-        for kinds, text in _ADVICE:
-            if isinstance(one, kinds):
-                return text
+    causes = list(_causes(error))
+    for kinds, text in _ADVICE:
+        if any(isinstance(one, kinds) for one in causes):
+            return text
     return "see the broker's log"
 
 
@@ -100,7 +104,7 @@ _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     (native.GroupAuthorizationFailedError, _LACKS),
     (
         native.ClusterAuthorizationFailedError,
-        "these credentials may not make topics: make it by hand, or grant CREATE",
+        "these credentials lack a permission on the cluster: grant it, or make the topics as somebody who may",
     ),
     (
         (native.NotEnoughReplicasError, native.NotEnoughReplicasAfterAppendError),
@@ -114,6 +118,7 @@ _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
         native.UnsupportedSaslMechanismError,
         "choose what the broker offers: ?sasl=plain, scram-sha-256 or scram-sha-512",
     ),
+    (native.IllegalSaslStateError, "leave USER:PASSWORD@ out, or name a port that wants it"),
     (
         ssl.SSLCertVerificationError,
         "the broker's certificate is not trusted: name its authority with ?ca=FILE",
