@@ -68,7 +68,9 @@ async def test_no_password_where_one_is_wanted(guarded: Guarded) -> None:
 
 
 async def test_a_password_where_none_is_wanted(guarded: Guarded) -> None:
-    await refused(guarded.plain.replace("://", f"://{ANNA}@"), "takes no credentials: leave USER:PASSWORD@ out")
+    await refused(
+        guarded.plain.replace("://", f"://{ANNA}@"), "takes no credentials: leave USER:PASSWORD@ out"
+    )
 
 
 async def test_passwords_are_never_shown(guarded: Guarded) -> None:
@@ -121,10 +123,10 @@ async def test_tls_where_there_is_none_and_none_where_it_is_wanted(guarded: Guar
 
 async def test_a_topic_that_may_not_be_written(guarded: Guarded) -> None:
     async with opened(guarded.url("SASL", BOB), timeout=3) as transport:
-        with pytest.raises(TransportError, match="mute.*permission"):
+        with pytest.raises(TransportError, match=r"mute.*permission"):
             await transport.publish(f"{SPACE}.mute", frame(), guarantee=SURE)
         await transport.publish(f"{SPACE}.mute", frame())
-        with pytest.raises(TransportError, match="mute.*permission"):
+        with pytest.raises(TransportError, match=r"mute.*permission"):
             await transport.flush()
         await transport.publish(f"{SPACE}.open", frame(), guarantee=SURE)
 

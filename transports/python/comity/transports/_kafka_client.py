@@ -24,6 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._kafka_partition import partition_of
+from comity.transports._kafka_quiet import quietly
 from comity.transports._kafka_reach import advice, first_to_answer, told
 from comity.transports._kafka_topics import BATCH, MAX_RECORD, Topics
 from comity.transports._kafka_url import Settings
@@ -33,9 +34,6 @@ __all__ = ["Clients", "Settings", "stop", "watched"]
 _log = logging.getLogger(__name__)
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
 _METADATA_MS: Final = 30_000
-
-if logging.getLogger("aiokafka").level == logging.NOTSET:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs as errors what it retries or raises
 
 
 class Clients:
@@ -152,8 +150,9 @@ class Clients:
     async def explaining(self, *, extra: float = 0) -> AsyncGenerator[None]:
         """The block within the timeout and `extra` seconds, its errors as `TransportError`s."""
         try:
-            async with asyncio.timeout(self.timeout + extra):
-                yield
+            with quietly():
+                async with asyncio.timeout(self.timeout + extra):
+                    yield
         except (TimeoutError, native.KafkaTimeoutError) as error:
             raise self.error(
                 f"no answer within {self.timeout + extra:g} s: see whether the broker is up"
