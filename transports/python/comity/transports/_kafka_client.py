@@ -24,7 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._kafka_partition import partition_of
-from comity.transports._kafka_quiet import quietly
+from comity.transports._kafka_quiet import quietly, teach
 from comity.transports._kafka_reach import advice, first_to_answer, told
 from comity.transports._kafka_topics import BATCH, MAX_RECORD, Topics
 from comity.transports._kafka_url import Settings
@@ -55,6 +55,7 @@ class Clients:
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
+        teach()
         try:
             async with self.explaining():
                 self._admin = AIOKafkaAdminClient(**await self._common())
@@ -142,7 +143,7 @@ class Clients:
         first = (await self.partitions(topic))[0]
         end = await self.ends(topic, (first,))
         async with self.explaining():
-            leader = self._producer.client.cluster.leader_for_partition(TopicPartition(topic, first))
+            leader = self._control._client.cluster.leader_for_partition(TopicPartition(topic, first))
             await self._topics.check_readable(topic, first, end[first], leader)
         self._readable.add(topic)
 
@@ -208,7 +209,9 @@ class Clients:
             async with asyncio.timeout(self.timeout):
                 await producer._sender.close()
         _give_up(producer._message_accumulator)
-        await producer.client.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timeout):
+                await producer.client.close()
 
     def _settle(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and future.exception() is not None:

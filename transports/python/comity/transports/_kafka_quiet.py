@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["quietly"]
+__all__ = ["quietly", "teach"]
 
 _OURS: ContextVar[bool] = ContextVar("comity_kafka_ours", default=False)
 
@@ -19,7 +19,6 @@ _OURS: ContextVar[bool] = ContextVar("comity_kafka_ours", default=False)
 @contextmanager
 def quietly() -> Generator[None]:
     """Make aiokafka silent in the block, and in the tasks that it starts there, which inherit this."""
-    _silence()
     token = _OURS.set(True)
     try:
         yield
@@ -27,8 +26,8 @@ def quietly() -> Generator[None]:
         _OURS.reset(token)
 
 
-def _silence() -> None:
-    """Have each of its loggers ask; they are one per module, and filters are not inherited."""
+def teach() -> None:
+    """Have each logger of aiokafka ask whose client it is; they are one per module, and filters are not inherited."""
     for name, logger in list(logging.Logger.manager.loggerDict.items()):
         if name.partition(".")[0] == "aiokafka" and isinstance(logger, logging.Logger):
             logger.addFilter(_heard)  # a second time changes nothing
