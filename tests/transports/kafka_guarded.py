@@ -34,6 +34,7 @@ from aiokafka.protocol.types import (
 
 from comity.sdk.errors import TransportError
 from comity.transports import connect
+from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.contract import frame
@@ -60,9 +61,9 @@ SPACE = "guarded.test.v1"
 
 @dataclass(frozen=True)
 class Guarded:
-    """Where each of its listeners is, and who vouches for it."""
+    """The broker, where each of its listeners is, and who vouches for it."""
 
-    plain: str
+    broker: Broker
     ports: dict[str, int]
     authority: Authority
 
@@ -80,7 +81,7 @@ def guarded_broker(directory: Path) -> Generator[Guarded, None, None]:
     authority, ports = Authority(directory), _free_ports()
     config = _config(directory, authority, ports)
     with broker_or_policy("kafka", config) as broker:
-        guarded = Guarded(broker.url, ports, authority)
+        guarded = Guarded(broker, ports, authority)
         asyncio.run(_prepare(guarded))
         yield guarded
 
@@ -134,7 +135,7 @@ def _logins(prefix: str) -> list[str]:
 
 
 async def _prepare(guarded: Guarded) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=guarded.plain.removeprefix("kafka://"))
+    admin = AIOKafkaAdminClient(bootstrap_servers=guarded.broker.url.removeprefix("kafka://"))
     await admin.start()
     try:
         made = await admin.create_topics([NewTopic(f"{SPACE}.{channel}", 1, 1) for channel in MAY])
