@@ -22,7 +22,6 @@ __all__ = ["LARGEST", "Settings", "read_settings"]
 LARGEST: Final = 16 << 20
 """Octets of the largest packet that is received."""
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-_KEEP_ALIVE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,9 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
     )
     window = int(positive(url, "window", given["window"], whole=True))
     session = int(positive(url, "session", given["session"], whole=True))
-    if window > 65535 or session > 0xFFFFFFFF:
-        raise ConfigError(f"{masked(url)}: window is at most 65535, and session 4294967295")
+    keep_alive = int(positive(url, "keepalive", given["keepalive"], whole=True))
+    if max(window, keep_alive) > 65535 or session > 0xFFFFFFFF:
+        raise ConfigError(f"{masked(url)}: window and keepalive are at most 65535, and session 4294967295")
     return Settings(
         host=parts.hostname,
         port=parts.port or _PORTS[parts.scheme],
@@ -58,7 +58,7 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
         outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
         connect=Connect(
             client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
-            keep_alive=_KEEP_ALIVE,
+            keep_alive=keep_alive,
             session=session,
             window=window,
             largest=LARGEST,

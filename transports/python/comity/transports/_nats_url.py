@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMBERS", "settings"]
 
-NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20}
+NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20, "keepalive": 10.0}
 
 
 def settings(url: str, given: dict[str, str | float]) -> Settings:
@@ -36,6 +36,7 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         server=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
         shown=masked(url),
         timeout=positive(url, "timeout", given["timeout"]),
+        keepalive=positive(url, "keepalive", given["keepalive"]),
         outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
         inbox=int(positive(url, "buffer", given["buffer"], whole=True)),
         user=user if password is not None else None,

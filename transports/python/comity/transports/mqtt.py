@@ -7,7 +7,7 @@ that is slow or away is sent it later. Whether it outlives the broker is the bro
 is promised about that.
 
 `mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS. Options: `timeout`, seconds that any wait
-may take (5); `buffer`, messages at QoS 0 that wait for one subscriber, and
+may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages at QoS 0 that wait for one subscriber, and
 never over 128 MiB (65536); `window`, messages at QoS 1 that
 may be unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
 seconds for which the broker keeps what is missed while disconnected (300); `retain`, seconds for which it
@@ -39,7 +39,14 @@ from comity.transports.mqtt_binding import Native, decode, encode, structured
 __all__ = ["MqttTransport"]
 
 _log = logging.getLogger(__name__)
-_NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "window": 1024, "outbox": 2 << 20, "session": 300}
+_NUMBERS: Final = {
+    "timeout": 5.0,
+    "buffer": 65536,
+    "window": 1024,
+    "outbox": 2 << 20,
+    "session": 300,
+    "keepalive": 10,
+}
 _TEXTS: Final = ("retain", "client", "mode", *FILES)
 _MODES: Final = {"binary": encode, "structured": structured}
 _PAYLOAD: Final = 1 << 20

@@ -5,7 +5,7 @@ mode out, both modes in), subscriptions with bounded buffers. Not responsible fo
 at-most-once, keeps nothing, and says so in its capabilities.
 
 `nats://[user:password@|token@]host[:port][?options]`; `tls://` insists on TLS. Options: `timeout`, seconds that
-any wait may take (5); `buffer`, messages that wait for one subscriber (65536, and never
+any wait may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages that wait for one subscriber (65536, and never
 over 128 MiB); `outbox`, octets that wait for
 the connection (2 MiB); `ca`, file of trusted authorities; `cert` and `key`, files of the client's certificate.
 """
