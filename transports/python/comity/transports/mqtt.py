@@ -7,9 +7,9 @@ that is slow or away is sent it later. Whether it outlives the broker is the bro
 is promised about that.
 
 `mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS. Options: `timeout`, seconds that any wait
-may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages at QoS 0 that wait for one subscriber, and
-never over 128 MiB (65536); `window`, messages at QoS 1 that
-may be unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
+may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages
+at QoS 0 that wait for one subscriber, and never over 128 MiB (65536); `window`, messages at QoS 1 that may be
+unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
 seconds for which the broker keeps what is missed while disconnected (300); `retain`, seconds for which it
 remembers the last value of an address (not at all); `client`, the client identifier (a random one); `mode`,
 `binary` or `structured`; `ca`, `cert` and `key`, PEM files.
