@@ -76,7 +76,9 @@ class Running:
 
 def recall(kept: Mapping[str, Any]) -> Running:
     """What `dataclasses.asdict` made of a `Running`. Raises `TypeError` or `KeyError` for anything else."""
-    return Running(**{**kept, "nodes": tuple(Node(**node) for node in kept["nodes"])})
+    members = dict(kept)
+    nodes = tuple(Node(**node) for node in members.pop("nodes"))
+    return Running(**members, nodes=nodes)
 
 
 def check(name: str, nodes: int) -> None:
@@ -159,4 +161,3 @@ def end(broker: Running, numbers: Collection[int] | None = None, *, kill: bool =
     for node in broker.nodes:
         if numbers is None or node.number in numbers:
             _processes.end(node.pid, node.started, kill=kill)
-

@@ -31,7 +31,9 @@ def held() -> Generator[dict[str, Running], None, None]:
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         state: dict[str, Running] = {}
-        with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):  # a damaged file knows nothing
+        with suppress(
+            OSError, ValueError, TypeError, AttributeError, KeyError
+        ):  # a damaged file knows nothing
             known = json.loads(file.read_text(encoding="utf-8"))
             state = {name: recall(one) for name, one in known.items()}
         try:

@@ -27,8 +27,13 @@ _PATIENCE: Final = 15.0
 async def echo(servers: str, nodes: Sequence[int], trust: ssl.SSLContext | None) -> bool:
     """Whether what is produced comes back from each of `nodes`, and all of them keep it; false where not yet."""
     logger = logging.getLogger("aiokafka")
-    before, logger.disabled = logger.disabled, True
-    to = {"bootstrap_servers": servers, "security_protocol": "SSL" if trust else "PLAINTEXT", "ssl_context": trust}
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    to = {
+        "bootstrap_servers": servers,
+        "security_protocol": "SSL" if trust else "PLAINTEXT",
+        "ssl_context": trust,
+    }
     try:
         async with asyncio.timeout(_PATIENCE):
             if not await _has_topic(to, nodes):
@@ -37,7 +42,7 @@ async def echo(servers: str, nodes: Sequence[int], trust: ssl.SSLContext | None)
     except (KafkaError, OSError, TimeoutError):
         return False
     finally:
-        logger.disabled = before
+        logger.setLevel(before)
 
 
 async def _has_topic(to: dict[str, Any], nodes: Sequence[int]) -> bool:

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, BinaryIO, Final
 
@@ -88,7 +88,9 @@ class _Requests:
         """The answer to a request. Raises `OSError` where none comes in time, `ValueError` where it is none."""
         assert self._connection is not None
         data = json.dumps(what).encode()
-        self._connection.sendall(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), self._inbox.encode(), len(data), data))
+        self._connection.sendall(
+            b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), self._inbox.encode(), len(data), data)
+        )
         while True:
             line = self._lines.readline()
             if line.startswith(b"MSG"):
@@ -101,7 +103,7 @@ class _Requests:
 
 
 @contextmanager
-def _connected(layout: Layout, seat: Seat) -> Iterator[tuple[BinaryIO, socket.socket | None]]:
+def _connected(layout: Layout, seat: Seat) -> Generator[tuple[BinaryIO, socket.socket | None], None, None]:
     """A connection that has been greeted; None instead of it where the server wants TLS that is not ours."""
     with socket.create_connection((HOST, seat.port), timeout=_WAIT) as plain:
         greeting = _line(plain)

@@ -76,7 +76,9 @@ class NatsServer:
 
     def serves(self, layout: Layout) -> bool:
         """See `Server.serves`."""
-        return replicates(layout) if len(layout.seats) > 1 else self.answers(layout, layout.seats[0])
+        if len(layout.seats) > 1:
+            return replicates(layout)
+        return all(self.answers(layout, seat) for seat in layout.seats)
 
 
 def _configuration(layout: Layout, seat: Seat) -> str:

@@ -30,9 +30,7 @@ class Command(NamedTuple):
     log: Path
 
 
-def launch(
-    name: str, commands: Sequence[Command], ready: Callable[[], bool], *, seconds: float
-) -> list[int]:
+def launch(name: str, commands: Sequence[Command], ready: Callable[[], bool], *, seconds: float) -> list[int]:
     """Start `commands`, not tied to this process; their process ids, once `ready` says so.
 
     Raises `TransportError` with the end of their logs where one of them ends before, or they are not ready within
@@ -92,7 +90,8 @@ def started(pid: int) -> str | None:
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] in "ZX" else fields[19]
+        # the first thread may be a zombie while others still hold the process's ports
+        return None if fields[0] in "ZX" and int(fields[17]) <= 1 else fields[19]
     asked = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
