@@ -21,7 +21,7 @@ from .processes import Service, eventually
 __all__ = ["Cluster", "cluster_on", "schedule_of", "survives"]
 
 SERVICES = 3
-LOADS = 6
+LOADS = 4
 STANDSTILL = 60.0
 
 
@@ -34,14 +34,18 @@ class Cluster:
     async def survive(self, schedule: list[tuple[str, int]], dice: random.Random) -> None:
         """Kill what the schedule names, let the load go on without it, start it again; all under load.
 
-        Fails where the load stands still with one dead.
+        In the end one service is left, which has to account for everything that any of them acknowledged. Fails where
+        the load stands still with one dead.
         """
         running = [asyncio.create_task(load.run()) for load in self.loads]
         try:
-            await self._go_on(dice.randrange(100, 400))
+            await self._go_on(dice.randrange(50, 200))
             for kind, number in schedule:
-                await self._strike(kind, number, dice.randrange(100, 400))
-                await self._go_on(dice.randrange(1, 200))
+                await self._strike(kind, number, dice.randrange(50, 200))
+                await self._go_on(dice.randrange(1, 100))
+            for service in dice.sample(self.services, SERVICES - 1):
+                assert (await service.stop()).code == 0
+            await self._go_on(50)
             for load in self.loads:
                 load.stop()
             await asyncio.gather(*running)
@@ -119,5 +123,3 @@ async def survives(
         assert [violation.prose for violation in found.violations] == [], told
         for row in ("REG-DUR-001", "REG-REV-002", "REG-REV-004"):
             assert found.fired.get(row), f"{row} was never put to the test; {told}"
-    answering = {source for load in cluster.loads for source in load.sources()}
-    assert len(answering) == SERVICES + services, told

@@ -47,16 +47,9 @@ class Load(LiveWorld):
         """Note that it is back."""
         self._note("recovered")
 
-    def sources(self) -> set[str]:
-        """Who answered."""
-        return {emission.split('"source":"', 1)[1].split('"', 1)[0] for emission in self._emissions()}
-
     def judged(self) -> Judgement:
         """What the run shows."""
         return judge(self.plan, self.journal, LAW)
-
-    def _emissions(self) -> list[str]:
-        return [str(record["frame"]) for record in self.journal if record["what"] == "emitted"]
 
     async def _perform(self, op: Operation) -> None:
         if self._stopped and op["id"].startswith("o"):
@@ -99,7 +92,7 @@ def _plan(seed: int, number: int, namespace: str) -> Plan:
 
 def _step(script: Script) -> None:
     one, rng = script.anyone(), script.rng
-    match rng.randrange(12):
+    match rng.randrange(14):
         case 0:
             script.register(one)
         case 1 | 2 | 3:
@@ -116,4 +109,4 @@ def _step(script: Script) -> None:
         case 10:
             script.query(one, script.where(script.criterion()))
         case _:
-            script.advance(rng.choice((5, 20, 60)))
+            script.advance(rng.choice((5, 20, 100)))
