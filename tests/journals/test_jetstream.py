@@ -151,6 +151,27 @@ async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Br
         assert journal.incarnation == before + 5
 
 
+async def test_a_follower_that_is_cancelled_as_an_entry_arrives_ends(url: str) -> None:
+    """Python 3.11's `wait_for` swallows such a cancellation; nobody who ends a follower is to wait for ever."""
+    async with open_journal(url) as journal:
+        for turns in range(40):
+            seen: list[Entry] = []
+
+            async def follow(seen: list[Entry] = seen) -> None:
+                async for entry in journal.follow(await journal.end() - 1):
+                    seen.append(entry)
+
+            await journal.append(b"first")
+            follower = asyncio.create_task(follow())
+            await eventually(lambda seen=seen: bool(seen), "the follower stands still")  # type: ignore[misc]
+            await journal.append(b"second")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            follower.cancel()
+            done, _ = await asyncio.wait({follower}, timeout=10)
+            assert done, f"{turns} turns after the entry was appended"
+
+
 async def forget(server: Broker, stream: str) -> None:
     """Delete a stream, as an operator would."""
     client = Client()

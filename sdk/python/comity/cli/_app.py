@@ -222,15 +222,18 @@ def serve_registry(
 
 @brokers.command("up")
 def brokers_up(
-    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats or mqtt.")], json: Json = False
+    names: Annotated[list[str], typer.Argument(help="Brokers: kafka, mqtt, nats.")],
+    nodes: Annotated[int, typer.Option(help="Nodes of each: 1, or 3 of nats or kafka.")] = 1,
+    tls: Annotated[bool, typer.Option("--tls", help="With TLS; the URLs name the authority's file.")] = False,
+    json: Json = False,
 ) -> None:
     """Start real brokers on free loopback ports and print their URLs.
 
-    Example: `comity brokers up nats --json`
+    Example: `comity brokers up nats kafka --nodes 3 --tls`
     """
     from comity.cli._brokers import up_command
 
-    raise typer.Exit(up_command(names, as_json=json))
+    raise typer.Exit(up_command(names, nodes=nodes, tls=tls, as_json=json))
 
 
 @brokers.command("down")

@@ -37,7 +37,7 @@ _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"
 class Settings:
     """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
 
-    server: str
+    servers: list[str]
     shown: str
     timeout: float
     keepalive: float
@@ -109,6 +109,7 @@ class Connection:
         self._client = _Client(settings.tls is not None)
         self._timeout: Any = settings.timeout  # nats-py says int and takes any number
         self._opened = False
+        self._unreached = len(settings.servers)
         self._published = 0
         self._confirmed = 0
         self._lost = False
@@ -126,7 +127,7 @@ class Connection:
         return self._client.max_payload
 
     async def open(self) -> None:
-        """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
+        """Connect; one attempt for each server, together bounded by the timeout. Raises `TransportError`."""
         loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[Exception] = loop.create_future()
         self._loss: asyncio.Future[None] = loop.create_future()
@@ -233,13 +234,13 @@ class Connection:
     async def _make_contact(self) -> None:
         settings = self._settings
         await self._client.connect(
-            settings.server,
+            settings.servers,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             reconnect_to_server_handler=_next_server,
             max_reconnect_attempts=-1,
-            connect_timeout=self._timeout,
+            connect_timeout=self._timeout / len(settings.servers),
             ping_interval=settings.keepalive / 2,
             max_outstanding_pings=1,
             pending_size=4 * settings.outbox,  # ours is the bound: theirs would swallow a cancellation
@@ -302,7 +303,8 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
-            if not self._failed.done():
+            self._unreached -= 1
+            if self._unreached <= 0 and not self._failed.done():
                 self._failed.set_result(error)
         elif isinstance(error, nats.errors.SlowConsumerError):
             self._dropped.get(error.sid, _nothing)()

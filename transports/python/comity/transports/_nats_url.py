@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError
 from comity.transports._tls import client_context
-from comity.transports._urls import masked, positive, split
+from comity.transports._urls import masked, positive, split_hosts
 
 if TYPE_CHECKING:
     from comity.transports._nats_client import Settings
@@ -26,14 +26,16 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         from comity.transports._nats_client import Settings
     except ModuleNotFoundError as error:
         raise ConfigError(f"{masked(url)} needs nats-py: pip install comity[nats]") from error
-    parts = split(url)
-    if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.path not in ("", "/"):
-        raise ConfigError(f"{masked(url)!r} is no NATS URL: write nats://HOST:PORT or tls://HOST:PORT")
+    parts, hosts = split_hosts(url)
+    if parts.scheme not in ("nats", "tls") or parts.path not in ("", "/"):
+        raise ConfigError(
+            f"{masked(url)!r} is no NATS URL: write nats://HOST:PORT or tls://HOST:PORT, several as HOST:PORT,HOST:PORT"
+        )
     user, password = (
         unquote(text) if text is not None else None for text in (parts.username, parts.password)
     )
     return Settings(
-        server=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        servers=[f"{parts.scheme}://{host}" for host in hosts],
         shown=masked(url),
         timeout=positive(url, "timeout", given["timeout"]),
         keepalive=positive(url, "keepalive", given["keepalive"]),

@@ -4,7 +4,8 @@ Responsible for the transport port over one NATS connection: URL, frames by the 
 mode out, both modes in), subscriptions with bounded buffers. Not responsible for JetStream: this adapter is
 at-most-once, keeps nothing, and says so in its capabilities.
 
-`nats://[user:password@|token@]host[:port][?options]`; `tls://` insists on TLS. Options: `timeout`, seconds
+`nats://[user:password@|token@]host[:port][,host[:port]…][?options]`; `tls://` insists on TLS. Of several
+servers of a cluster any one will do, and another takes its place when it goes. Options: `timeout`, seconds
 that any wait may take (5); `keepalive`, seconds of silence after which the connection is given up (10);
 `buffer`, messages that wait for one subscriber (65536, and never over 128 MiB); `outbox`, octets that wait
 for the connection (2 MiB); `ca`, file of trusted authorities; `cert` and `key`, files of the client's
