@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup certify test test-quick gen gen-check lint format types mutants bench build clean
+.PHONY: help setup certify test test-quick soak gen gen-check lint format types mutants bench build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## Run all tests, brokers included (under 10 minutes)
 
 test-quick: setup ## Run the tests that take no broker and no patience (under 1 minute)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow and not broker"
+
+soak: setup ## Kill services and broker nodes under load (about 3 minutes; COMITY_SEED=N repeats a schedule)
+	$(BIN)/pytest tests/faults/soak.py --capture=no
 
 gen: setup ## Regenerate everything that derives from spec/
 	$(BIN)/python -m comity.compiler gen

@@ -311,7 +311,7 @@ class Streams:
             try:
                 return await _heeding(call)
             except _AWAY as error:
-                if isinstance(error, APIError) and error.err_code == _DISABLED:
+                if self._is_disabled(error):
                     raise JournalError(
                         f"{shown}: JetStream is disabled: start the server with -js"
                     ) from error
@@ -328,6 +328,19 @@ class Streams:
                 raise JournalError(f"{shown}: {error}") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
+
+    def _is_disabled(self, error: Exception) -> bool:
+        """Whether waiting is in vain: this server says so, or has no JetStream and knows nobody who has."""
+        if isinstance(error, APIError) and error.err_code == _DISABLED:
+            return True
+        nobody = isinstance(error, nats.errors.NoRespondersError | ServiceUnavailableError)
+        client = self._connection.native
+        return (
+            not self.incarnation
+            and nobody
+            and client.is_connected
+            and not client._server_info.get("jetstream")
+        )
 
 
 async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
