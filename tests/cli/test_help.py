@@ -18,6 +18,7 @@ COMMANDS = [
     ["brokers", "up"],
     ["brokers", "down"],
     ["brokers", "status"],
+    ["transport", "init"],
     ["init"],
     ["starter"],
 ]

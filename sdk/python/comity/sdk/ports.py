@@ -28,6 +28,7 @@ __all__ = [
     "Now",
     "Ordering",
     "Persist",
+    "Provisioning",
     "Replica",
     "Send",
     "Snapshot",
@@ -250,6 +251,18 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Drain what was published, end the subscriptions, close the connection. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Provisioning(Transport, Protocol):
+    """A transport whose broker must know a channel before anybody uses it, such as a topic of Kafka's."""
+
+    async def prepare(self, channel: str) -> bool:
+        """Make what `channel` (an address without keys) needs, or check it where it is there; whether it was made.
+
+        Raises `TransportError` where it cannot be made, or is there and not fit for use.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ __all__ = ["connect", "open_journal"]
 
 _TRANSPORTS: Final = {
     "kafka": "comity.transports.kafka:KafkaTransport",
+    "kafkas": "comity.transports.kafka:KafkaTransport",
     "memory": "comity.transports.memory:MemoryTransport",
     "mqtt": "comity.transports.mqtt:MqttTransport",
     "mqtts": "comity.transports.mqtt:MqttTransport",

@@ -100,27 +100,28 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._first: frozenset[int] = frozenset()
-        self._consumer = clients.consumer(
-            group_id=f"{pattern}/{group}",
-            session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            rebalance_timeout_ms=_REBALANCE_MS,
-            max_poll_interval_ms=_NEVER_MS,
-        )
+        self._group = f"{pattern}/{group}"
+        self._consumer: Any = None
 
     async def open(self) -> None:
         """Join the group; when it returns the group misses nothing that is published from now on."""
         self._first = frozenset(await self._clients.partitions(self.pattern.stem))
-        self._consumer.subscribe([self.pattern.stem], listener=self)
-        try:
-            async with self._clients.explaining(
-                extra=_REBALANCE_MS / 1000
-            ):  # a dead member delays the others
+        await self._clients.check_readable(self.pattern.stem)
+        async with self._clients.explaining(extra=_REBALANCE_MS / 1000):  # a dead member delays the others
+            self._consumer = await self._clients.consumer(
+                group_id=self._group,
+                session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_HEARTBEAT_MS,
+                rebalance_timeout_ms=_REBALANCE_MS,
+                max_poll_interval_ms=_NEVER_MS,
+            )
+            self._consumer.subscribe([self.pattern.stem], listener=self)
+            try:
                 await self._consumer.start()
                 await self._assigned
-        except BaseException:
-            await stop(self._consumer)
-            raise
+            except BaseException:
+                await stop(self._consumer)
+                raise
         self._tasks = [watched(self._read_on()), watched(self._commit_on())]
 
     def pause(self) -> None:
