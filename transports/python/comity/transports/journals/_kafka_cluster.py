@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +20,7 @@ from aiokafka.admin import RecordsToDelete
 
 from comity.sdk.errors import JournalError, TransportError
 from comity.transports._kafka_client import Clients, stop
+from comity.transports.journals._base import Wake
 from comity.transports.journals._kafka_place import Place
 
 __all__ = ["Cluster"]
@@ -40,6 +42,8 @@ class Cluster(Clients):
         super().__init__(place.settings)
         self._patience = place.patience
         self._readers: set[Any] = set()
+        self._limits: set[asyncio.Timeout] = set()
+        self._ended = Wake()
         self._closed = False
 
     async def open(self) -> None:
@@ -50,8 +54,13 @@ class Cluster(Clients):
             raise JournalError(str(error)) from error
 
     async def close(self) -> None:
-        """Disconnect; readers end."""
+        """Disconnect; readers end, and so do requests, which would connect again otherwise."""
         self._closed = True
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(0)
+        while self._limits:
+            await self._ended.wait(self._ended.count)
         for reader in list(self._readers):
             await stop(reader)
         await super().close()
@@ -110,7 +119,7 @@ class Cluster(Clients):
         )
         self._readers.add(reader)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with self._limited():
                 await reader.start()
             reader.assign([place])
             reader.seek(place, offset)
@@ -131,9 +140,9 @@ class Cluster(Clients):
         """Repeat for a while what nobody answered. Raises `JournalError` for what is refused."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + self._patience, _PAUSE
-        while not self._closed:
+        while True:
             try:
-                async with asyncio.timeout(self.timeout):
+                async with self._limited():
                     return await call()
             except (native.KafkaError, OSError, TimeoutError) as error:
                 if not _is_away(error):
@@ -142,7 +151,19 @@ class Cluster(Clients):
                     raise self.failure(self._unanswered) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST)
-        raise self.failure("the journal is not open")
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncGenerator[None]:
+        """The block within the timeout, or until the connections are closed."""
+        if self._closed:
+            raise self.failure("the journal is not open")
+        async with asyncio.timeout(self.timeout) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+                self._ended.set()
 
     def failure(self, text: str) -> JournalError:
         """The error that says `text` of this journal."""
