@@ -44,10 +44,11 @@ async def test_an_append_whose_answer_is_lost_is_there_once(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker has the batch, the connection breaks before it says so, and the producer sends it again."""
-    send, lost = AIOKafkaClient.send, Counter[str]()
+    send: Any = AIOKafkaClient.send  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    lost = Counter[str]()
 
     async def losing(self: Any, node: int, request: Any, **options: Any) -> Any:
-        answer = await send(self, node, request, **options)
+        answer: Any = await send(self, node, request, **options)
         if isinstance(request, ProduceRequest):
             lost["asked"] += 1
             if lost["asked"] % 2:
@@ -67,7 +68,7 @@ async def test_an_append_whose_answer_is_lost_is_there_once(
 
 
 def test_nothing_acknowledged_is_lost_over_kills_of_the_writer(url: str, tmp_path: Path) -> None:
-    survived(url, tmp_path / "acknowledged", lives=12)
+    survived(url, tmp_path / "acknowledged", lives=12, entries=100)
 
 
 async def test_nothing_acknowledged_is_lost_over_kills_of_the_broker(own_server: Broker) -> None:

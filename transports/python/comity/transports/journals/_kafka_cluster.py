@@ -183,7 +183,7 @@ class Cluster(Clients):
                 await self._renew()
             producer = self._producer
             try:
-                future = await producer.send(topic, value, key=key, partition=0)
+                future: asyncio.Future[Any] = await producer.send(topic, value, key=key, partition=0)
             except native.ProducerClosed:
                 if producer is self._producer:
                     raise

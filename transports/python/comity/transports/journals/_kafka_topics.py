@@ -82,10 +82,10 @@ class Topics:
         config = {**kind.exact, **{name: str(value) for name, value in kind.least.items()}, **kind.more}
         wanted = NewTopic(topic, 1, self._place.replicas, topic_configs=config)
 
-        async def ask() -> tuple[type[Any], str]:
+        async def ask() -> tuple[type[native.KafkaError], str]:
             answer = await self._cluster.admin.create_topics([wanted], validate_only=only_ask)
             _, code, *said = answer.topic_errors[0]
-            reason: type[Any] = native.for_code(code)
+            reason: type[native.KafkaError] = native.for_code(code)
             if reason.retriable:
                 raise reason
             return reason, (said[0] if said else None) or reason.__name__
