@@ -21,6 +21,7 @@ from aiokafka.admin import RecordsToDelete
 from comity.sdk.errors import JournalError, TransportError
 from comity.transports._kafka_client import Clients, stop
 from comity.transports.journals._base import Wake
+from comity.transports.journals._kafka_deadlines import Deadlines
 from comity.transports.journals._kafka_place import Place
 
 __all__ = ["Cluster"]
@@ -41,6 +42,7 @@ class Cluster(Clients):
     def __init__(self, place: Place) -> None:
         super().__init__(place.settings)
         self._patience = place.patience
+        self._deadlines = Deadlines()
         self._readers: set[Any] = set()
         self._limits: set[asyncio.Timeout] = set()
         self._ended = Wake()
@@ -63,6 +65,7 @@ class Cluster(Clients):
             await self._ended.wait(self._ended.count)
         for reader in list(self._readers):
             await stop(reader)
+        self._deadlines.close()
         await super().close()
 
     @property
@@ -77,14 +80,19 @@ class Cluster(Clients):
 
         Raises `JournalError` where it was refused, or where nobody knows within the patience whether it is there.
         """
+        deadline = asyncio.get_running_loop().time() + self._patience
         try:
-            async with asyncio.timeout(self._patience):
-                found = await (await self._hand_over(topic, value, key))
+            future = await self._hand_over(topic, value, key, deadline)
+            self._deadlines.add(future, deadline)
+            found = await future
         except TimeoutError as error:
             raise self.failure(
                 f"{self._unanswered}; whether the entry is in the journal is not known"
             ) from error
-        except (native.KafkaError, TransportError) as error:
+        except TransportError as error:
+            raise JournalError(str(error)) from error
+        except native.KafkaError as error:
+            self._spent = True  # the number of what was refused is missing from now on
             raise self._refusal(error) from error
         if found.log_start_offset == -1:  # known as a repetition, but no longer where it was put
             raise self.failure("an entry is in the journal, and the broker does not tell where: start again")
@@ -176,7 +184,9 @@ class Cluster(Clients):
     def _refusal(self, error: BaseException) -> JournalError:
         return JournalError(str(error if isinstance(error, TransportError) else self.explained(error)))
 
-    async def _hand_over(self, topic: str, value: bytes | None, key: bytes | None) -> asyncio.Future[Any]:
+    async def _hand_over(
+        self, topic: str, value: bytes | None, key: bytes | None, deadline: float
+    ) -> asyncio.Future[Any]:
         """Have the producer take a record, which it does when this returns and does not when this raises."""
         while True:
             if self._spent:
@@ -184,16 +194,14 @@ class Cluster(Clients):
             producer = self._producer
             try:
                 future: asyncio.Future[Any] = await producer.send(topic, value, key=key, partition=0)
-            except native.ProducerClosed:
-                if producer is self._producer:
-                    raise
-            except native.KafkaError as error:
-                if not _is_away(error):
-                    raise
-                await asyncio.sleep(_PAUSE)
-            else:
-                future.add_done_callback(self._settle)
                 return future
+            except native.KafkaError as error:
+                replaced = isinstance(error, native.ProducerClosed) and producer is not self._producer
+                if not (replaced or _is_away(error)):
+                    raise
+                if asyncio.get_running_loop().time() > deadline:
+                    raise self.failure(self._unanswered) from error
+            await asyncio.sleep(_PAUSE)
 
 
 def _is_away(error: BaseException) -> bool:
