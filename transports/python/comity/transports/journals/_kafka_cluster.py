@@ -119,15 +119,10 @@ class Cluster(Clients):
         Ends where `offset` is not, or no longer, within the bounds, where the connection breaks, or on closing.
         """
         place = TopicPartition(topic, 0)
-        reader = AIOKafkaConsumer(
-            **self._common(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
-        )
-        self._readers.add(reader)
+        reader: Any = None
         try:
             async with self._limited():
+                reader = await self._new_reader()
                 await reader.start()
             reader.assign([place])
             reader.seek(place, offset)
@@ -140,7 +135,8 @@ class Cluster(Clients):
                 raise self._refusal(error) from error
         finally:
             self._readers.discard(reader)
-            await stop(reader)
+            if reader is not None:
+                await stop(reader)
 
     # ------------------------------------------------------------------- requests
 
@@ -183,6 +179,16 @@ class Cluster(Clients):
 
     def _refusal(self, error: BaseException) -> JournalError:
         return JournalError(str(error if isinstance(error, TransportError) else self.explained(error)))
+
+    async def _new_reader(self) -> Any:
+        reader = AIOKafkaConsumer(
+            **self._common(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
+        self._readers.add(reader)
+        return reader
 
     async def _hand_over(
         self, topic: str, value: bytes | None, key: bytes | None, deadline: float
