@@ -32,7 +32,7 @@ def test_an_unknown_scheme_names_the_known_ones_and_no_secret(url: str) -> None:
     ) as caught:
         connect(url)
     assert "secret" not in str(caught.value)
-    with pytest.raises(ConfigError, match="known are jetstream:, memory:, sqlite:"):
+    with pytest.raises(ConfigError, match="known are jetstream:, kafka:, memory:, sqlite:"):
         open_journal(url)
 
 

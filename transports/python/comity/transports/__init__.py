@@ -28,6 +28,7 @@ _TRANSPORTS: Final = {
 }
 _JOURNALS: Final = {
     "jetstream": "comity.transports.journals.jetstream:JetStreamJournal",
+    "kafka": "comity.transports.journals.kafka:KafkaJournal",
     "memory": "comity.transports.journals.memory:MemoryJournal",
     "sqlite": "comity.transports.journals.sqlite:SqliteJournal",
 }

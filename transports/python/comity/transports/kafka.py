@@ -70,6 +70,11 @@ class KafkaTransport:
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
+    @property
+    def settings(self) -> Settings:
+        """Where and how it connects, for whoever connects alike."""
+        return self._settings
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         from comity.transports._kafka_hub import Hub
