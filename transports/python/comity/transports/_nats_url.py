@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError
-from comity.transports._tls import client_context
+from comity.transports._tls import FILES, client_context
 from comity.transports._urls import masked, positive, split
 
 if TYPE_CHECKING:
     from comity.transports._nats_client import Settings
+    from comity.transports._nats_credentials import Credentials
 
-__all__ = ["NUMBERS", "settings"]
+__all__ = ["NUMBERS", "TEXTS", "settings"]
 
 NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20}
+TEXTS: Final = (*FILES, "nkey", "creds")
+"""Options that name files: certificates, the seed of an NKey, a JWT with its seed."""
 
 
 def settings(url: str, given: dict[str, str | float]) -> Settings:
@@ -41,5 +44,19 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         user=user if password is not None else None,
         password=password,
         token=user if password is None else None,
+        credentials=_credentials(url, given, beside=user is not None),
         tls=client_context(url, given, wanted=parts.scheme == "tls", scheme="tls"),
     )
+
+
+def _credentials(url: str, given: dict[str, str | float], *, beside: bool) -> Credentials | None:
+    named = [name for name in ("nkey", "creds") if name in given]
+    if not named:
+        return None
+    if beside or len(named) > 1:
+        raise ConfigError(f"{masked(url)}: log in by one of user and password, token, nkey and creds")
+    try:
+        from comity.transports._nats_credentials import Creds, Nkey
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{masked(url)} needs nkeys: pip install comity[nats]") from error
+    return (Nkey if named == ["nkey"] else Creds)(str(given[named[0]]))
