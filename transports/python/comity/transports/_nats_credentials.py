@@ -112,7 +112,8 @@ def _read(file: str, option: str) -> str:
 def _public(seed: bytes, file: str, option: str) -> str:
     """The public key to a user's seed; what is wrong with it is never shown."""
     try:
-        public: str = nkeys.from_seed(bytearray(seed)).public_key.decode()
+        pair: Any = nkeys.from_seed(bytearray(seed))
+        public: str = pair.public_key.decode()
     except (nkeys.NkeysError, ValueError, IndexError):
         raise ConfigError(f"{option}={file} holds no seed of an NKey: it begins with SU") from None
     if not public.startswith("U"):

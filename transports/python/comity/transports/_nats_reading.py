@@ -278,7 +278,7 @@ class Live(Reading):
             num_replicas=1,
             **begin,
         )
-        info = await self._streams.js.add_consumer(stream.name, config)
+        info: ConsumerInfo = await self._streams.js.add_consumer(stream.name, config)
         if anew or not self._consumer:
             self._position = info.delivered.stream_seq if info.delivered else 0
         self._count = 0
@@ -387,7 +387,7 @@ class Member(Reading):
             self._connection.push(reply, b"-NAK")
         self._held.clear()
         if self._native is not None and self._connection.connected:
-            await self._native.drain()
+            await self._native.drain()  # type: ignore[no-untyped-call]
         else:
             await self._unsubscribe()
 
