@@ -27,17 +27,18 @@ async def test_an_nkey_opens_the_account_that_knows_it(tmp_path: Path) -> None:
     )
     with broker_or_policy("nats", accounts) as broker:
         as_anna, as_bob = (f"{broker.url}?nkey={seed_file(tmp_path, one)}" for one in (anna, bob))
-        async with opened(as_anna) as first, opened(as_bob) as second:
+        async with opened(as_anna) as first:
             here, there = Inbox(), Inbox()
             await first.subscribe("mine.test.v1.things", here)
-            await second.subscribe("mine.test.v1.things", there)
-            await first.publish("mine.test.v1.things", frame(b"of A"))
-            await second.publish("mine.test.v1.things", frame(b"of B"))
-            assert (await here.expect(1)).datas == [b"of A"], "accounts do not hear each other"
-            assert (await there.expect(1)).datas == [b"of B"]
-            await second.publish("others.test.v1.things", frame())
-            with pytest.raises(TransportError, match="grant it"):
-                await second.flush()
+            async with opened(as_bob) as second:
+                await second.subscribe("mine.test.v1.things", there)
+                await first.publish("mine.test.v1.things", frame(b"of A"))
+                await second.publish("mine.test.v1.things", frame(b"of B"))
+                assert (await here.expect(1)).datas == [b"of A"], "accounts do not hear each other"
+                assert (await there.expect(1)).datas == [b"of B"]
+                await second.publish("others.test.v1.things", frame())
+                with pytest.raises(TransportError, match="grant it"):
+                    await second.flush()
         message = await refused(f"{broker.url}?nkey={seed_file(tmp_path, stranger)}", "refuses this NKey")
         assert stranger.public in message, "the public key is what has to be made known"
         assert stranger.seed.decode() not in message
