@@ -21,12 +21,22 @@ __all__ = ["Issuer", "Operator", "seed_file"]
 
 
 class Issuer:
-    """A key pair of a role: `nkeys.PREFIX_BYTE_USER` and so on."""
+    """A key pair of a role, one of those of `nkeys`."""
 
     def __init__(self, role: int) -> None:
         self.seed: bytes = nkeys.encode_seed(os.urandom(32), role)
         self._pair: Any = nkeys.from_seed(bytearray(self.seed))
         self.public: str = self._pair.public_key.decode()
+
+    @classmethod
+    def user(cls) -> Issuer:
+        """That of a user."""
+        return cls(nkeys.PREFIX_BYTE_USER)
+
+    @classmethod
+    def account(cls) -> Issuer:
+        """That of an account."""
+        return cls(nkeys.PREFIX_BYTE_ACCOUNT)
 
     def jwt(self, subject: str, claims: dict[str, Any], *, expires: float | None = None) -> str:
         """A JWT about `subject`, which ends at Unix second `expires`."""
@@ -52,13 +62,13 @@ class Operator:
 
     def __post_init__(self) -> None:
         self._operator = Issuer(nkeys.PREFIX_BYTE_OPERATOR)
-        self._system = Issuer(nkeys.PREFIX_BYTE_ACCOUNT)
-        self._account = Issuer(nkeys.PREFIX_BYTE_ACCOUNT)
+        self._system = Issuer.account()
+        self._account = Issuer.account()
         self._revoked: dict[str, int] = {}
 
     def creds(self, name: str, *, expires: float | None = None, revoked: bool = False) -> Path:
         """A user's file as `nsc generate creds` writes it; one that is `revoked` is so from the next `config` on."""
-        user = Issuer(nkeys.PREFIX_BYTE_USER)
+        user = Issuer.user()
         limits = {"type": "user", "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}}
         jwt = self._account.jwt(user.public, limits, expires=expires)
         if revoked:

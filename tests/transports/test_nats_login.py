@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import nkeys
 import pytest
 
 from comity.sdk.errors import ConfigError, TransportError
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.broker
 
 
 async def test_an_nkey_opens_the_account_that_knows_it(tmp_path: Path) -> None:
-    anna, bob, stranger = (Issuer(nkeys.PREFIX_BYTE_USER) for _ in range(3))
+    anna, bob, stranger = (Issuer.user() for _ in range(3))
     accounts = (
         f"accounts {{ A: {{users: [{{nkey: {anna.public}}}]}}, "
         f"B: {{users: [{{nkey: {bob.public}, permissions: {{publish: 'mine.>'}}}}]}} }}"
@@ -105,7 +104,7 @@ async def test_a_jwt_that_expires_while_connected_ends_the_connection_with_its_r
 
 
 def test_a_file_that_holds_no_credentials_is_named_and_never_shown(tmp_path: Path) -> None:
-    account, user = Issuer(nkeys.PREFIX_BYTE_ACCOUNT), Issuer(nkeys.PREFIX_BYTE_USER)
+    account, user = Issuer.account(), Issuer.user()
     bad = {
         "empty": b"",
         "binary": bytes(range(256)),
@@ -132,7 +131,7 @@ def test_a_file_that_holds_no_credentials_is_named_and_never_shown(tmp_path: Pat
     ],
 )
 def test_only_one_way_to_log_in_is_taken(tmp_path: Path, url: str) -> None:
-    seed = seed_file(tmp_path, Issuer(nkeys.PREFIX_BYTE_USER))
+    seed = seed_file(tmp_path, Issuer.user())
     with pytest.raises(ConfigError, match="log in by one of") as caught:
         connect(url.format(seed=seed, creds=Operator(tmp_path).creds("anna")))
     assert "secret" not in str(caught.value)
@@ -141,7 +140,7 @@ def test_only_one_way_to_log_in_is_taken(tmp_path: Path, url: str) -> None:
 def test_a_seed_is_not_in_what_is_printed_of_settings(tmp_path: Path) -> None:
     from comity.transports._nats_url import NUMBERS, settings
 
-    user = Issuer(nkeys.PREFIX_BYTE_USER)
+    user = Issuer.user()
     made = settings("nats://h", {**NUMBERS, "nkey": str(seed_file(tmp_path, user))})
     assert user.seed.decode() not in repr(made)
 

@@ -18,7 +18,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Delivery, Guarantee
-from comity.transports import _nats_reading, connect
+from comity.transports import _nats_group, _nats_reading, connect
 from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
@@ -49,8 +49,12 @@ def flags(inbox: Inbox) -> list[tuple[int, bool]]:
 async def halt(broker: Broker) -> None:
     """Stop the server as a debugger does, with all its threads."""
     os.kill(broker.now.pid, signal.SIGSTOP)
-    stats = [*Path(f"/proc/{broker.now.pid}/task").glob("*/stat")]
-    await until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats))
+    threads = Path(f"/proc/{broker.now.pid}/task")
+    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
+
+
+def _is_stopped(stat: Path) -> bool:
+    return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
 
 
 def acking(inbox: Inbox) -> Inbox:
@@ -209,7 +213,7 @@ async def test_a_consumer_that_is_lost_is_replaced_without_a_gap(nats_server: Br
 @asynccontextmanager
 async def jetstream(broker: Broker) -> AsyncGenerator[Any, None]:
     """JetStream of that server, as any other program uses it."""
-    stranger = await nats.connect(broker.url)  # pyright: ignore[reportUnknownMemberType]
+    stranger: Any = await nats.connect(broker.url)  # pyright: ignore[reportUnknownMemberType]
     try:
         yield stranger.jetstream()
     finally:
@@ -220,9 +224,9 @@ async def jetstream(broker: Broker) -> AsyncGenerator[Any, None]:
 
 MEMBER = """
 import asyncio, sys
-from comity.transports import _nats_reading, connect
+from comity.transports import _nats_group, connect
 
-_nats_reading._HELD = 1.5
+_nats_group._HELD = 1.5
 
 async def main():
     transport = connect(sys.argv[1], stream=600)
@@ -273,7 +277,7 @@ async def test_what_a_living_member_holds_stays_its_own(
     nats_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For longer than the server waits for an acknowledgement."""
-    monkeypatch.setattr(_nats_reading, "_HELD", 1.5)
+    monkeypatch.setattr(_nats_group, "_HELD", 1.5)
     monkeypatch.setattr(_nats_reading, "_SIGN", 0.5)
     address, slow, other = f"{space}.test.v1.things", Inbox(), Inbox()
     async with opened(nats_server.url, stream=600) as transport:
@@ -429,6 +433,7 @@ async def test_core_nats_says_which_option_gives_what_it_lacks(nats_server: Brok
         ({"storage": StorageType.MEMORY}, "is in memory"),
         ({"retention": RetentionPolicy.INTEREST}, "forgets what some have not read"),
         ({"max_msgs_per_subject": 1}, "forgets what some have not read"),
+        ({"duplicate_window": 1}, "knows repetitions for 1 s"),
         ({"subjects": ["elsewhere.{space}"]}, "captures no _comity.mark.{space}"),
     ],
 )
@@ -499,7 +504,10 @@ async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Br
         await other.delete_stream(name)
 
 
-@pytest.mark.parametrize("bad", ["stream=0", "stream=x", "stream=60&replicas=1.5", "replicas=3"])
+@pytest.mark.parametrize(
+    "bad",
+    ["stream=0", "stream=x", "stream=60&replicas=1.5", "replicas=3", "stream=9", "stream=600&timeout=61"],
+)
 def test_a_wrong_option_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):
         connect(f"nats://h?{bad}")

@@ -3,27 +3,22 @@
 """Reading a stream by pulling from a consumer, so that a subscriber is sent what it has room for and no more.
 
 Responsible for how much is asked for, for noticing that a consumer is lost and going on with another one, for
-acknowledgements, and for keeping what a member of a group holds away from the others while it lives. Not responsible
-for the streams.
+what follows from it without a group. Not responsible for the streams, nor for members of groups.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final
 
 import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as Native
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, TransportError
@@ -32,7 +27,7 @@ from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports._nats_stream import Stream, Streams
 from comity.transports.nats_binding import decode
 
-__all__ = ["Live", "Member", "Reading"]
+__all__ = ["Live", "Reading", "starting"]
 
 _log = logging.getLogger(__name__)
 _MOST: Final = 1024  # messages asked for and not yet delivered, or not yet acknowledged
@@ -41,12 +36,11 @@ _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _EXPIRES: Final = 20
 _HEARTBEAT: Final = 2
 _SILENCE: Final = 5.0  # seconds without a message or heartbeat, after which a consumer is taken for lost
-_HELD: Final = 6.0  # seconds for which what a member holds is its own, counted from its last sign of life
 _SIGN: Final = 2.0
 _UNUSED: Final = 30.0  # seconds after which the server forgets a consumer of nobody
-_FORGOTTEN: Final = 7 * 86400.0  # and a group without members
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+_LASTING: Final = 10.0
 
 
 class Reading:
@@ -69,15 +63,14 @@ class Reading:
         self._pattern = pattern
         self._limit = min(buffer, _MOST)
         self._since = since
-        self._stream: Stream | None = None
-        self._consumer = ""
-        self._inbox = ""
+        self._stream = self._created = self._consumer = self._inbox = ""
         self._native: Native | None = None
         self._task: asyncio.Task[None] | None = None
         self._stirred = asyncio.Event()
         self._arrived = asyncio.Event()
         self._asked = self._life = 0
-        self._heard = 0.0
+        self._heard = self._attached = 0.0
+        self._pause = _FIRST_PAUSE
         self._lost = self._closed = False
 
     async def open(self) -> None:
@@ -134,9 +127,9 @@ class Reading:
 
     async def _attach(self) -> None:
         """Read from a consumer on this connection, from where the last one was."""
-        life, former = self._connection.lives, self._stream
-        stream = self._stream = await self._streams.of(self._pattern.stem, fresh=former is not None)
-        anew = former is not None and former.created != stream.created
+        life, former = self._connection.lives, self._created
+        stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
+        anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
             await self._unsubscribe()
@@ -146,7 +139,8 @@ class Reading:
             )
         except nats.errors.Error as error:
             raise self._streams.explained(error, f"reading {self._pattern}") from error
-        self._consumer, self._inbox, self._life = info.name, inbox, life
+        self._stream, self._created, self._consumer = stream.name, stream.created, info.name
+        self._inbox, self._life = inbox, life
         self._heard = asyncio.get_running_loop().time()
         self._asked, self._lost = 0, False
         self._ask()
@@ -189,15 +183,19 @@ class Reading:
                 self._lost = True
 
     async def _attach_patiently(self) -> None:
-        pause = _FIRST_PAUSE
+        """Attach, after longer and longer pauses where that does not last."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._attached > _LASTING:
+            self._pause = _FIRST_PAUSE
         while True:
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             try:
                 await self._attach()
+                self._attached = loop.time()
                 return
             except TransportError as error:
                 _log.warning("reading %s goes on later: %s", self._pattern, error)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _ask(self) -> None:
         """Ask for as much as there is room for, not for each message anew."""
@@ -213,12 +211,8 @@ class Reading:
             f'{{"batch":{room},"max_bytes":{_OCTETS},"expires":{_EXPIRES * _SECOND},'
             f'"idle_heartbeat":{_HEARTBEAT * _SECOND}}}'
         )
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream_name}.{self._consumer} {self._inbox}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer} {self._inbox}"
         self._connection.push(subject, request.encode())
-
-    @property
-    def _stream_name(self) -> str:
-        return self._stream.name if self._stream is not None else ""
 
     async def _received(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
@@ -260,16 +254,9 @@ class Live(Reading):
     _count = 0
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
-        begin: dict[str, Any] = {"deliver_policy": DeliverPolicy.NEW}
-        if anew:
-            begin = {"deliver_policy": DeliverPolicy.ALL}
-        elif self._consumer:
-            begin = {
-                "deliver_policy": DeliverPolicy.BY_START_SEQUENCE,
-                "opt_start_seq": self._position + 1,
-            }
-        elif self._since is not None:
-            begin = _from(self._since)
+        begin = starting(self._since, anew=anew)
+        if self._consumer and not anew:
+            begin = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._position + 1}
         config = ConsumerConfig(
             ack_policy=AckPolicy.NONE,
             filter_subject=to_nats(self._pattern),
@@ -278,7 +265,7 @@ class Live(Reading):
             num_replicas=1,
             **begin,
         )
-        info: ConsumerInfo = await self._streams.js.add_consumer(stream.name, config)
+        info = await self._streams.js.add_consumer(stream.name, config)
         if anew or not self._consumer:
             self._position = info.delivered.stream_seq if info.delivered else 0
         self._count = 0
@@ -300,7 +287,7 @@ class Live(Reading):
         if not self.outlet.ready and not self._asked:
             return True
         try:
-            info = await self._streams.js.consumer_info(self._stream_name, self._consumer)
+            info = await self._streams.js.consumer_info(self._stream, self._consumer)
         except nats.errors.Error:
             return False  # another consumer takes its place
         handed = info.delivered is None or self._count >= info.delivered.consumer_seq
@@ -310,99 +297,19 @@ class Live(Reading):
         await self._unsubscribe()
         if self._consumer and self._connection.connected:
             with suppress(nats.errors.Error):  # the server forgets it soon enough
-                await self._streams.js.delete_consumer(self._stream_name, self._consumer)
+                await self._streams.js.delete_consumer(self._stream, self._consumer)
 
 
-class Member(Reading):
-    """A subscription with a group: a durable consumer that all members pull from."""
-
-    def __init__(
-        self,
-        streams: Streams,
-        pattern: Pattern,
-        on_delivery: Callable[[Delivery], None],
-        buffer: int,
-        since: float | None,
-        group: str,
-    ) -> None:
-        super().__init__(streams, pattern, on_delivery, buffer, since)
-        self._name = _name(pattern, group)
-        self._about = f"{pattern} {group}"
-        self._held: dict[str, None] = {}
-
-    def _room(self) -> int:
-        return self._limit - self._asked - len(self._held)
-
-    async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
-        """A group that is known goes on behind what was acknowledged; one that is new begins here."""
-        try:
-            return await self._streams.js.consumer_info(stream.name, self._name)
-        except NotFoundError:
-            pass
-        begin: dict[str, Any] = {"deliver_policy": DeliverPolicy.NEW}
-        if anew:
-            begin = {"deliver_policy": DeliverPolicy.ALL}
-        elif self._since is not None:
-            begin = _from(self._since)
-        config = ConsumerConfig(
-            name=self._name,
-            durable_name=self._name,
-            description=self._about[:4000],
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_HELD,
-            max_deliver=-1,
-            max_ack_pending=-1,
-            filter_subject=to_nats(self._pattern),
-            inactive_threshold=max(_FORGOTTEN, self._streams.seconds),
-            **begin,
-        )
-        return await self._streams.js.add_consumer(stream.name, config)
-
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
-        if self._closed:
-            self._connection.push(message.reply, b"-NAK")
-            return
-        item = self._item(message, redelivered=delivered > 1, ack=partial(self._ack, message.reply))
-        if item is None:
-            self._connection.push(message.reply, b"+TERM")
-            return
-        self._held[message.reply] = None
-        self.outlet.put(item, bounded=False)  # no more was asked for than there is room for
-
-    def _ack(self, reply: str) -> None:
-        if reply in self._held:
-            del self._held[reply]
-            self._connection.push(reply, b"+ACK")
-            self._ask()
-
-    def _sign(self) -> None:
-        """What is held stays held."""
-        if self._connection.connected:
-            for reply in self._held:
-                self._connection.push(reply, b"+WPI")
-
-    async def _leave(self) -> None:
-        """Hand to the other members what was not acknowledged, and what is still on its way here."""
-        for reply in self._held:
-            self._connection.push(reply, b"-NAK")
-        self._held.clear()
-        if self._native is not None and self._connection.connected:
-            await self._native.drain()  # type: ignore[no-untyped-call]
-        else:
-            await self._unsubscribe()
-
-
-def _from(since: float) -> dict[str, Any]:
+def starting(since: float | None, *, anew: bool) -> dict[str, Any]:
+    """Where a consumer begins: with all of a stream that was made anew, else at Unix second `since`, else now."""
+    if anew:
+        return {"deliver_policy": DeliverPolicy.ALL}
+    if since is None:
+        return {"deliver_policy": DeliverPolicy.NEW}
     return {
         "deliver_policy": DeliverPolicy.BY_START_TIME,
         "opt_start_time": datetime.fromtimestamp(since, UTC),
     }
-
-
-def _name(pattern: Pattern, group: str) -> str:
-    """Names of consumers admit few characters: what an operator recognises, and what tells it from all others."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", group)[:32]
-    return f"{plain}-{hashlib.sha256(f'{pattern}/{group}'.encode()).hexdigest()[:16]}"
 
 
 def _nothing() -> None:

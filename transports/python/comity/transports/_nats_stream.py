@@ -13,6 +13,7 @@ before: what JetStream is sent without a reply it may drop when too much waits t
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 from comity.sdk.errors import CapabilityError, PayloadTooLarge, TransportError
 from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
+from comity.transports._nats_url import LONGEST_MEMORY, Keeping
 
 __all__ = ["NO_STREAM", "Stream", "Streams"]
 
@@ -35,7 +37,6 @@ _NOT_THIS_STREAM: Final = 10060
 _OVERLAPS: Final = 10065
 _TOO_LARGE: Final = 10054
 _OLDEST: Final = (2, 9)
-_LONGEST_MEMORY: Final = 120.0  # seconds for which ids are known, which costs the server memory
 _UNMARKED: Final = 512  # messages that are on their way to a stream without an answer to come
 _MOST_DOUBTFUL: Final = 1024
 _PAUSE: Final = 0.1
@@ -53,18 +54,16 @@ class Stream:
 
 
 class Streams:
-    """The streams that one connection uses: each keeps messages for `seconds`, on `replicas` servers."""
+    """The streams that one connection uses."""
 
-    def __init__(self, connection: Connection, seconds: float, replicas: int, timeout: float) -> None:
+    def __init__(self, connection: Connection, keeping: Keeping, timeout: float) -> None:
         self.connection = connection
         self.js: JetStreamContext = connection.native.jetstream(timeout=timeout)
         self.timeout = timeout
-        self.seconds = seconds
-        self._replicas = replicas
+        self.seconds, self._replicas = keeping
         self._appender = Appender(connection, timeout)
         self._known: dict[str, Stream] = {}
-        self._making = asyncio.Lock()
-        self._doubtful: OrderedDict[tuple[str, str, bytes], str] = OrderedDict()
+        self._doubtful: OrderedDict[bytes, str] = OrderedDict()
 
     async def start(self) -> None:
         """Raises `CapabilityError` where the server has no JetStream, or one that is too old."""
@@ -87,11 +86,12 @@ class Streams:
 
     async def of(self, stem: str, *, fresh: bool = False) -> Stream:
         """The stream of a channel, made where it is missing; `fresh` looks again. Raises `TransportError`."""
-        if fresh or stem not in self._known:
-            async with self._making:
-                if fresh or stem not in self._known:
-                    self._known[stem] = await self._ensure(stem)
-        return self._known[stem]
+        known = self._known.get(stem)
+        if known is None or fresh:
+            found = await self._ensure(stem)
+            known = self._known.setdefault(stem, found)
+            known.created = found.created
+        return known
 
     async def _ensure(self, stem: str) -> Stream:
         name = f"comity_{stem.replace('.', '_')}"
@@ -111,7 +111,7 @@ class Streams:
             name=name,
             subjects=_subjects(stem),
             max_age=self.seconds,
-            duplicate_window=min(self.seconds, _LONGEST_MEMORY),
+            duplicate_window=min(self.seconds, LONGEST_MEMORY),
             storage=StorageType.FILE,
             num_replicas=self._replicas,
         )
@@ -135,6 +135,10 @@ class Streams:
             wrong.append("is in memory, and file storage is needed")
         if 0 < (config.max_age or 0) < self.seconds:
             wrong.append(f"keeps messages for {config.max_age:g} s, and stream={self.seconds:g} is asked for")
+        if (config.duplicate_window or 0) < 2 * self.timeout:
+            wrong.append(
+                f"knows repetitions for {config.duplicate_window or 0:g} s, less than twice the timeout"
+            )
         if (config.num_replicas or 1) < self._replicas:
             wrong.append(f"has {config.num_replicas} replicas, and {self._replicas} are asked for")
         if wrong:
@@ -146,14 +150,12 @@ class Streams:
 
     async def publish(self, stem: str, subject: str, headers: dict[str, str], data: bytes) -> None:
         """Return when the stream has it. Raises `TransportError`; the same message published again is then stored once."""
-        name = self._doubtful.pop((subject, repr(headers), data), None) if self._doubtful else None
-        name = name or uuid4().hex
+        known = self._doubtful.pop(_digest(subject, headers, data), None) if self._doubtful else None
+        name = known or uuid4().hex
         try:
             await self._patiently(stem, subject, headers, data, name)
-        except PayloadTooLarge:
-            raise
         except BaseException:
-            self._doubtful[subject, repr(headers), data] = name
+            self._doubtful[_digest(subject, headers, data)] = name
             if len(self._doubtful) > _MOST_DOUBTFUL:
                 self._doubtful.popitem(last=False)
             raise
@@ -242,6 +244,10 @@ class Streams:
 
 def _subjects(stem: str) -> list[str]:
     return [stem, f"{stem}.>", _mark(stem)]
+
+
+def _digest(subject: str, headers: dict[str, str], data: bytes) -> bytes:
+    return hashlib.blake2b(repr((subject, headers)).encode() + data, digest_size=16).digest()
 
 
 def _mark(stem: str) -> str:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from comity.sdk.address import Pattern, parse_address, parse_pattern, to_nats
-from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.errors import CapabilityError, ComityError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
-from comity.transports._nats_url import NUMBERS, TEXTS, settings
-from comity.transports._urls import masked, options, positive
+from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS, Keeping, keeping, settings
+from comity.transports._urls import masked, options
 from comity.transports.nats_binding import decode, encode
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ __all__ = ["NatsTransport"]
 
 _log = logging.getLogger(__name__)
 _FOR_ATTRIBUTES: Final = 8192  # of the server's limit, which counts headers and data together
-_OWN: Final = ("stream", "replicas")
 _CAPABILITIES: Final = Capabilities(
     ordering=Ordering.PUBLISHER, guarantees=frozenset({Guarantee.AT_MOST_ONCE}), groups=True
 )
@@ -54,17 +53,14 @@ class NatsTransport:
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
-        given = {**NUMBERS, **options(url, (*NUMBERS, *TEXTS, *_OWN), overrides)}
-        self._seconds = positive(url, "stream", given["stream"]) if "stream" in given else None
-        self._replicas = int(positive(url, "replicas", given.get("replicas", 1), whole=True))
-        if self._seconds is None and "replicas" in given:
-            raise ConfigError(f"{self._shown}: replicas is for streams: set stream, too")
+        given = {**NUMBERS, **options(url, (*NUMBERS, *TEXTS, *STREAMS), overrides)}
         self._settings = settings(url, given)
+        self._keeping = keeping(url, given, self._settings.timeout)
         self._connection: Connection | None = None
         self._streams: Streams | None = None
         self._subscriptions: set[NatsSubscription] = set()
         self._readings: set[Reading] = set()
-        self._capabilities = _CAPABILITIES if self._seconds is None else _WITH_STREAMS
+        self._capabilities = _CAPABILITIES if self._keeping is None else _WITH_STREAMS
 
     @property
     def capabilities(self) -> Capabilities:
@@ -81,8 +77,8 @@ class NatsTransport:
             raise TransportError(f"{self._shown} is already open")
         connection = Connection(self._settings)
         await connection.open()
-        if self._seconds is not None:
-            self._streams = await self._started(connection, self._seconds)
+        if self._keeping is not None:
+            self._streams = await self._started(connection, self._keeping)
         self._connection = connection
         self._capabilities = replace(self._capabilities, max_payload=connection.max_payload - _FOR_ATTRIBUTES)
 
@@ -166,10 +162,10 @@ class NatsTransport:
         finally:
             await connection.close([(one.native, not one.paused) for one in subscriptions])
 
-    async def _started(self, connection: Connection, seconds: float) -> Streams:
+    async def _started(self, connection: Connection, keeping: Keeping) -> Streams:
         from comity.transports._nats_stream import Streams
 
-        streams = Streams(connection, seconds, self._replicas, self._settings.timeout)
+        streams = Streams(connection, keeping, self._settings.timeout)
         try:
             await streams.start()
         except BaseException:
@@ -185,7 +181,8 @@ class NatsTransport:
         group: str | None,
         since: float | None,
     ) -> Reading:
-        from comity.transports._nats_reading import Live, Member
+        from comity.transports._nats_group import Member
+        from comity.transports._nats_reading import Live
 
         of_all = streams, wanted, on_delivery, self._settings.inbox, since
         reading = Member(*of_all, group) if group else Live(*of_all)
