@@ -44,7 +44,12 @@ _CAPABILITIES: Final = Capabilities(
     ordering=Ordering.PUBLISHER, guarantees=frozenset({Guarantee.AT_MOST_ONCE}), groups=True
 )
 _WITH_STREAMS: Final = replace(
-    _CAPABILITIES, guarantees=frozenset(Guarantee), durable=True, replay=True, last_value=True
+    _CAPABILITIES,
+    ordering=Ordering.KEY,  # of a channel, in fact; but two channels are two streams
+    guarantees=frozenset(Guarantee),
+    durable=True,
+    replay=True,
+    last_value=True,
 )
 
 
@@ -93,7 +98,7 @@ class NatsTransport:
         connection, streams = self._opened, self._streams
         if guarantee not in self._capabilities.guarantees:
             raise self._lacks(f"{guarantee} delivery")
-        stem = parse_address(address).stem
+        parsed = parse_address(address)
         headers, payload = encode(frame)
         if len(payload) > self._capabilities.max_payload:
             raise PayloadTooLarge(
@@ -103,9 +108,9 @@ class NatsTransport:
         if streams is None:
             await connection.publish(address, headers, payload)
         elif guarantee is Guarantee.AT_LEAST_ONCE:
-            await streams.publish(stem, address, headers, payload)
+            await streams.publish(parsed.stem, address, headers, payload)
         else:
-            stream = await streams.of(stem)
+            stream = await streams.of(parsed.stem)
             await connection.publish(address, headers, payload)
             await streams.note(stream)
 
