@@ -14,9 +14,9 @@ from comity.transports.brokers import Broker
 pytestmark = pytest.mark.broker
 
 
-def certified(url: str) -> Counter[str]:
+def certified(url: str, plans: int = 48) -> Counter[str]:
     """How many rows of the reference passed, failed and so on over the broker there, in a few plans."""
-    options = ["--live", "--reference", "--plans", "48", "--namespace", "certified", "--json"]
+    options = ["--live", "--reference", "--plans", str(plans), "--namespace", "certified", "--json"]
     command = [sys.executable, "-m", "comity.cli", "certify", url, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in (0, 2), done.stderr  # so few plans may leave some requirements inconclusive
@@ -26,9 +26,10 @@ def certified(url: str) -> Counter[str]:
 
 
 def test_the_reference_fails_nothing_over_streams_of_nats(nats_server: Broker) -> None:
-    found = certified(f"{nats_server.url}?stream=600")
+    """Channels are streams of their own there, too; over core NATS `make certify` does it at length."""
+    found = certified(f"{nats_server.url}?stream=600", plans=24)
     assert found["fail"] == 0
-    assert found["pass"] >= 40
+    assert found["pass"] >= 30
 
 
 def test_the_reference_fails_nothing_over_mqtt(mqtt_server: Broker) -> None:
