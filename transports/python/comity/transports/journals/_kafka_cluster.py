@@ -182,7 +182,7 @@ class Cluster(Clients):
 
     async def _new_reader(self) -> Any:
         reader = AIOKafkaConsumer(
-            **self._common(),
+            **await self._common(),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
