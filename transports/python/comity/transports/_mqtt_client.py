@@ -189,6 +189,19 @@ class Connection:
         finally:
             await self._end()
 
+    def abort(self) -> None:
+        """End the connection as a crash would: at once, and without a word to the broker."""
+        self._closed = True
+        link, self._link = self._link, None
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        if self._beat is not None:
+            self._beat.cancel()
+        if link is not None:
+            link.abort()
+        self._fail_all("the connection was aborted")
+        self._up.set()
+
     async def _take_leave(self, drain: Callable[[], None]) -> None:
         await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
         drain()
@@ -201,13 +214,16 @@ class Connection:
         if self._reconnecting is not None:
             self._reconnecting.cancel()
             await asyncio.wait({self._reconnecting})
-        self._answers.fail(ConnectionResetError("closed"))
-        for message in self._sure.values():
-            if not message.done.done():
-                message.done.set_exception(self._error("closed before the broker confirmed the message"))
-                message.done.exception()  # who waits sees it; nobody else has to
+        self._fail_all("closed before the broker confirmed the message")
         await self._end_session()
         self._up.set()  # nobody is to wait for what will not come
+
+    def _fail_all(self, why: str) -> None:
+        self._answers.fail(ConnectionResetError(why))
+        for message in self._sure.values():
+            if not message.done.done():
+                message.done.set_exception(self._error(why))
+                message.done.exception()  # who waits sees it; nobody else has to
 
     # -------------------------------------------------------------- connecting
 

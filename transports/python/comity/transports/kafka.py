@@ -66,6 +66,10 @@ class KafkaTransport:
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Kafka publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise CapabilityError(f"{self._shown}: this adapter does not offer a death notice")
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         from comity.transports._kafka_hub import Hub
