@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -44,3 +45,10 @@ def cut(transport: Transport) -> Callable[[], bool]:
     assert link is not None
     link.abort(ConnectionResetError("cut by the test"))
     return lambda: connection._link not in (None, link) and connection._up.is_set()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

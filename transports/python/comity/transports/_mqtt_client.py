@@ -234,7 +234,7 @@ class Connection:
         """
         settings, loop = self._settings, asyncio.get_running_loop()
         self._answers = Answers()
-        link = Link(self._receive, self._lose, settings.connect.largest)
+        link = settings.link(self._receive, self._lose, settings.connect.largest)
         name = settings.host if settings.tls else None
         await loop.create_connection(
             lambda: link, settings.host, settings.port, ssl=settings.tls, server_hostname=name
