@@ -7,8 +7,9 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from comity.sdk.ports import Guarantee, Transport
+from comity.sdk.ports import Delivery, Guarantee, Transport
 from comity.transports._mqtt_client import Connection
+from tests.transports.contract import Inbox
 
 SURE = Guarantee.AT_LEAST_ONCE
 
@@ -52,3 +53,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def acknowledging(inbox: Inbox) -> Callable[[Delivery], None]:
+    """Takes a message into `inbox` and acknowledges it."""
+
+    def take(delivery: Delivery) -> None:
+        inbox(delivery)
+        delivery.ack()
+
+    return take

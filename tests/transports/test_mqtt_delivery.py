@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +10,7 @@ from comity.sdk.ports import Delivery
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, settle, until
-from tests.transports.mqtt_servers import SURE, served
+from tests.transports.mqtt_servers import SURE, acknowledging, served
 
 pytestmark = pytest.mark.broker
 
@@ -31,16 +30,6 @@ async def test_the_window_holds_back_what_is_not_acknowledged(mqtt_server: Broke
             held[done].ack()
             done += 1
         assert [each.frame.data for each in held] == [b"%d" % number for number in range(20)]
-
-
-def acknowledging(inbox: Inbox) -> Callable[[Delivery], None]:
-    """Takes a message into `inbox` and acknowledges it."""
-
-    def take(delivery: Delivery) -> None:
-        inbox(delivery)
-        delivery.ack()
-
-    return take
 
 
 async def test_a_paused_subscriber_is_sent_no_more_than_the_window(mqtt_server: Broker, space: str) -> None:

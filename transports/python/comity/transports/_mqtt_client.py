@@ -12,17 +12,16 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
 from comity.transports._mqtt_link import Link
-from comity.transports._mqtt_refusals import advice, refusal
+from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
-from comity.transports._mqtt_window import Window
+from comity.transports._mqtt_sure import Unconfirmed
 from comity.transports._mqtt_wire import (
     PING,
     Kind,
@@ -44,14 +43,6 @@ _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
 
 
-@dataclass(slots=True)
-class _Sure:
-    """A message at QoS 1 that the broker has not confirmed: how it is written, and who waits."""
-
-    write: Callable[[int, bool], bytes]
-    done: asyncio.Future[None]
-
-
 class Connection:
     """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives."""
 
@@ -67,12 +58,14 @@ class Connection:
         self._why = ""
         self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
         self._last_id = 0
-        self._sure: dict[int, _Sure] = {}
-        self._window = Window()
+        self._sure = Unconfirmed()
         self._kept: deque[bytes] = deque()
         self._kept_size = 0
         self._written = self._confirmed = 0
         self._lost = False
+        self._over = False
+        self._since = 0.0
+        self._wait = _FIRST_WAIT
 
     async def open(self) -> None:
         """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
@@ -176,8 +169,8 @@ class Connection:
         except TimeoutError as error:
             raise self._error(self._no_answer) from error
 
-    async def close(self, drain: Callable[[], None]) -> None:
-        """Have what the broker still sends, call `drain`, send what waits, and end the session."""
+    async def close(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Have what the broker still sends, wait for `drain`, send what waits, and end the session."""
         try:
             async with asyncio.timeout(self._settings.timeout):
                 if self._up.is_set():
@@ -202,11 +195,10 @@ class Connection:
         self._fail_all("the connection was aborted")
         self._up.set()
 
-    async def _take_leave(self, drain: Callable[[], None]) -> None:
+    async def _take_leave(self, drain: Callable[[], Awaitable[None]]) -> None:
         await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
-        drain()
-        if self._sure:
-            await asyncio.wait([message.done for message in self._sure.values()])
+        await drain()
+        await self._sure.answered()
         await self._round_trip()
 
     async def _end(self) -> None:
@@ -220,10 +212,7 @@ class Connection:
 
     def _fail_all(self, why: str) -> None:
         self._answers.fail(ConnectionResetError(why))
-        for message in self._sure.values():
-            if not message.done.done():
-                message.done.set_exception(self._error(why))
-                message.done.exception()  # who waits sees it; nobody else has to
+        self._sure.fail(self._error(why))
 
     # -------------------------------------------------------------- connecting
 
@@ -277,17 +266,13 @@ class Connection:
         return bool(connack[0] & 1)
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
-        for packet, message in list(self._sure.items()):
-            if message.done.done():
-                del self._sure[packet]  # nobody waits any more, so nothing is sent late
-                self._window.leave()
-            else:
-                link.send(message.write(packet, resumed))
+        self._sure.send_again(link.send, resumed=resumed)
         for octets in self._kept:
             link.send(octets)
         self._written += len(self._kept)
         self._kept.clear()
         self._kept_size = 0
+        self._since = asyncio.get_running_loop().time()
         self._up.set()
 
     def _keep_alive(self, interval: float, seen: int) -> None:
@@ -304,10 +289,11 @@ class Connection:
         self._link.send(PING)
 
     async def _reconnect(self) -> None:
-        wait = _FIRST_WAIT
-        while True:
-            await asyncio.sleep(wait * random.uniform(0.5, 1))
-            wait = min(2 * wait, _LONGEST_WAIT)
+        if asyncio.get_running_loop().time() - self._since > _LONGEST_WAIT:
+            self._wait = _FIRST_WAIT  # not so after a connection that was lost as soon as it was made
+        while not self._closed:
+            await asyncio.sleep(self._wait * random.uniform(0.5, 1))
+            self._wait = min(2 * self._wait, _LONGEST_WAIT)
             try:
                 async with asyncio.timeout(self._settings.timeout):
                     await self._make_contact()
@@ -328,8 +314,17 @@ class Connection:
         if self._beat is not None:
             self._beat.cancel()
         self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
-        if was_up and not self._closed:
+        if self._over:
+            self._give_up()
+        elif was_up and not self._closed:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    def _give_up(self) -> None:
+        """Another client has the session: to take it back would make the two of them fight for ever."""
+        _log.error("%s: %s", self._settings.shown, self._why)
+        self._closed = True
+        self._sure.fail(self._error(self._why))
+        self._up.set()
 
     # ---------------------------------------------------------------- receiving
 
@@ -342,27 +337,15 @@ class Connection:
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
         elif kind == Kind.PUBACK:
-            self._confirm(int.from_bytes(body[:2]), body)
+            self._sure.confirm(int.from_bytes(body[:2]), body, self._settings.shown)
         elif kind in (Kind.SUBACK, Kind.UNSUBACK):
             self._answers.on_ack(body)
         elif kind == Kind.PINGRESP:
             self._answers.on_pong()
         elif kind == Kind.DISCONNECT:
-            raise RemoteProtocolError(
-                refusal("the broker ended the connection", body[0] if body else 0, body[1:])
-            )
-
-    def _confirm(self, packet: int, body: bytes) -> None:
-        message = self._sure.pop(packet, None)
-        if message is None:
-            return
-        self._window.leave()
-        if message.done.done():
-            return
-        if len(body) > 2 and body[2] >= 0x80:
-            message.done.set_exception(TransportError(refusal(self._settings.shown, body[2], body[3:])))
-        else:
-            message.done.set_result(None)
+            code = body[0] if body else 0
+            self._over = self._over or code == TAKEN_OVER
+            raise RemoteProtocolError(refusal("the broker ended the connection", code, body[1:]))
 
     # ---------------------------------------------------------------- the rest
 
@@ -405,17 +388,17 @@ class Connection:
 
     async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
         """Send once there is room and a connection; cancelled before, nothing is sent."""
-        await self._window.enter(self._limit)
+        await self._sure.window.enter(self._limit)
         try:
             await self._up.wait()
             self._check()
         except BaseException:
-            self._window.leave()
+            self._sure.window.leave()
             raise
         packet = self._new_id()
-        message = self._sure[packet] = _Sure(write, asyncio.get_running_loop().create_future())
+        done = self._sure.add(packet, write)
         self._send_unless_down(write(packet, False))
-        return message.done
+        return done
 
     def _send_unless_down(self, octets: bytes) -> None:
         if self._link is not None:
@@ -439,7 +422,8 @@ class Connection:
 
     def _check(self) -> None:
         if self._closed:
-            raise self._error("the connection is closed: open another one")
+            why = f"the connection is over ({self._why})" if self._over else "the connection is closed"
+            raise self._error(f"{why}: open another one")
 
     def _check_size(self, size: int) -> None:
         limit = self.offers.numbers.get(Property.MAXIMUM_PACKET, self._settings.connect.largest)

@@ -206,19 +206,19 @@ class MqttTransport:
         await connection.unsubscribe(route.identifier)
 
     async def _close(self, member: MqttSubscription) -> None:
-        route = member.route
-        route.members.remove(member)
-        connection = self._connection
+        route, connection = member.route, self._connection
         if connection is None:
             return
         async with self._changing:
             if not route.members and self._topics.get(route.topic) is route:
                 await self._withdraw(connection, route)
 
-    def _drain(self) -> None:
+    async def _drain(self) -> None:
         for route in self._routes.values():
             for member in route.members:
                 member.drain()
+        for route in self._routes.values():
+            await route.settle()
 
     # ---------------------------------------------------------------- messages
 
