@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
-from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge
-from comity.sdk.ports import Guarantee
+from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.ports import Guarantee, Transport
 from comity.transports import connect
-from tests.transports.connections import refused
-from tests.transports.contract import Inbox, frame
-from tests.transports.mqtt_servers import SURE, says, served
+from comity.transports.brokers import Broker
+from tests.conftest import broker_or_policy
+from tests.transports.connections import opened, refused
+from tests.transports.contract import Inbox, frame, until
+from tests.transports.mqtt_servers import SURE, free_port, says, served
 
 pytestmark = pytest.mark.broker
 
 
 async def test_nobody_listens() -> None:
-    began = time.monotonic()
-    await refused("mqtt://127.0.0.1:1", r"mqtt://127\.0\.0\.1:1: .*nobody listens there: start a broker")
-    assert time.monotonic() - began < 1, "refused at once, not after the timeout"
+    """At once, and not after the timeout."""
+    nobody = r"mqtt://127\.0\.0\.1:1: .*nobody listens there: start a broker"
+    await refused("mqtt://127.0.0.1:1", nobody, timeout=60)
 
 
 async def test_a_host_that_does_not_exist() -> None:
@@ -98,3 +99,57 @@ async def test_a_broker_without_subscription_identifiers_is_refused() -> None:
 def test_a_wrong_url_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):
         connect(bad)
+
+
+async def test_the_mqtt_listener_of_nats_server_is_of_an_older_version() -> None:
+    port = free_port()
+    config = f"server_name: ours\nmqtt {{ listen: '127.0.0.1:{port}' }}"
+    with broker_or_policy("nats", config):
+        await refused(f"mqtt://127.0.0.1:{port}", "speaks no MQTT 5: use one that does")
+
+
+async def test_two_clients_of_one_name_do_not_fight_for_ever(mqtt_server: Broker, space: str) -> None:
+    """One of them gives up, though this mosquitto tells neither why it was cut off."""
+    address, client, inbox = f"{space}.test.v1.things", f"client-{space}", Inbox()
+
+    def is_over(transport: Transport) -> bool:
+        return transport._connection._over  # type: ignore[attr-defined, no-any-return]
+
+    async with (
+        opened(mqtt_server.url, client=client) as one,
+        opened(mqtt_server.url, client=client) as other,
+    ):
+        await until(lambda: is_over(one) or is_over(other), 20)
+        loser, winner = (one, other) if is_over(one) else (other, one)
+        for attempt in (
+            loser.publish(address, frame()),
+            loser.publish(address, frame(), guarantee=SURE),
+            loser.subscribe(address, Inbox()),
+            loser.flush(),
+        ):
+            with pytest.raises(TransportError, match=r"is over .*another client use the same \?client="):
+                await attempt
+        await winner.subscribe(address, inbox)
+        await winner.publish(address, frame(), guarantee=SURE)
+        await inbox.expect(1)
+        assert not is_over(winner)
+
+
+async def test_a_session_that_was_taken_over_is_given_up() -> None:
+    connections = 0
+
+    async def take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read(1000)
+        writer.write(b"\x20\x03\x00\x00\x00")
+        while not (await reader.read(1000)).startswith(b"\x32"):
+            pass
+        writer.write(b"\xe0\x01\x8e")
+
+    async with served(take_over) as url, opened(url) as transport:
+        with pytest.raises(TransportError, match="another client took over this session"):
+            await transport.publish("a.b.v1.c", frame(), guarantee=SURE)
+        with pytest.raises(TransportError, match=r"is over .*another client took over this session"):
+            await transport.publish("a.b.v1.c", frame())
+    assert connections == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from comity.sdk.errors import TransportError
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
+from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
 from tests.transports.contract import Inbox, frame
 from tests.transports.mqtt_servers import SURE, served
@@ -81,3 +83,68 @@ async def test_a_subscription_that_is_refused_is_told() -> None:
         with pytest.raises(TransportError, match="subscription to 'a/b/v1/c': code 0x87: not permitted"):
             await transport.subscribe("a.b.v1.c", Inbox())
         await transport.close()
+
+
+async def test_what_is_not_permitted_at_most_once_is_told_by_the_next_flush(guarded: Broker) -> None:
+    """mosquitto 2.0.11 ends the connection of who publishes at QoS 0 what he may not."""
+    async with opened(as_user(guarded, "bob:bob")) as transport:
+        await transport.publish("closed.test.v1.things", frame())
+        with pytest.raises(TransportError, match=r"the connection broke: .* may not have arrived"):
+            await transport.flush()
+        inbox = Inbox()
+        await transport.subscribe("open.test.v1.things", inbox)
+        await transport.publish("open.test.v1.things", frame())
+        await inbox.expect(1)
+
+
+async def test_a_death_notice_that_is_not_permitted_is_not_published(guarded: Broker) -> None:
+    """mosquitto accepts the connection and says nothing of it."""
+    async with opened(as_user(guarded, "anna:p%40ss-w%2Ford")) as witness:
+        inbox = Inbox()
+        await witness.subscribe("closed.test.v1.things", inbox)
+        await witness.subscribe("open.test.v1.things", inbox)
+        for address in ("closed.test.v1.things", "open.test.v1.things"):
+            transport = connect(as_user(guarded, "bob:bob"))
+            transport.on_death(address, frame())
+            await transport.open()
+            transport.abort()  # type: ignore[attr-defined]
+        await inbox.expect(1)
+        assert inbox[0].address == "open.test.v1.things"
+
+
+async def test_certificates_bind_agents_to_what_they_may_write_and_read(tmp_path: Path) -> None:
+    authority, (mine, other) = Authority(tmp_path), ("did:key:z6MkMine", "did:key:z6MkOther")
+    cert, key = authority.issue("server")
+    (tmp_path / "rules").write_text(
+        "user registry\n"
+        "topic read town/registry/v1/requests/#\n"
+        "topic write town/registry/v1/replies/#\n"
+        "pattern write town/registry/v1/requests/%u\n"
+        "pattern read town/registry/v1/replies/%u\n",
+        encoding="utf-8",
+    )
+    config = (
+        f"acl_file {tmp_path / 'rules'}\ncertfile {cert}\nkeyfile {key}\ncafile {authority.file}\n"
+        "require_certificate true\nuse_identity_as_username true"
+    )
+
+    def as_agent(name: str) -> str:
+        cert, key = authority.issue(name)
+        return f"{broker.url.replace('mqtt:', 'mqtts:')}?ca={authority.file}&cert={cert}&key={key}"
+
+    with broker_or_policy("mqtt", config) as broker:
+        async with opened(as_agent("registry")) as registry, opened(as_agent(mine)) as agent:
+            requests, replies = Inbox(), Inbox()
+            await registry.subscribe("town.registry.v1.requests.*", requests)
+            await agent.subscribe("town.registry.v1.replies.*", replies)
+            await agent.publish(f"town.registry.v1.requests.{mine}", frame(b"mine"), guarantee=SURE)
+            for address in (f"town.registry.v1.requests.{other}", f"town.registry.v1.replies.{other}"):
+                with pytest.raises(TransportError, match="not permitted"):
+                    await agent.publish(address, frame(b"forged"), guarantee=SURE)
+            for number, name in enumerate((other, mine)):
+                await registry.publish(
+                    f"town.registry.v1.replies.{name}", frame(b"%d" % number), guarantee=SURE
+                )
+            await requests.expect(1)
+            await replies.expect(1)
+            assert (requests.datas, replies.datas) == ([b"mine"], [b"1"])

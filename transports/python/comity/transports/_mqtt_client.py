@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
 from comity.transports._mqtt_link import Link
+from comity.transports._mqtt_patience import FIGHT, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_sure import Unconfirmed
@@ -39,8 +38,6 @@ from comity.transports._mqtt_wire import (
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT: Final = 0.05
-_LONGEST_WAIT: Final = 2.0
 
 
 class Connection:
@@ -64,8 +61,7 @@ class Connection:
         self._written = self._confirmed = 0
         self._lost = False
         self._over = False
-        self._since = 0.0
-        self._wait = _FIRST_WAIT
+        self._patience = Patience()
 
     async def open(self) -> None:
         """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
@@ -272,7 +268,7 @@ class Connection:
         self._written += len(self._kept)
         self._kept.clear()
         self._kept_size = 0
-        self._since = asyncio.get_running_loop().time()
+        self._patience.begin(asyncio.get_running_loop().time())
         self._up.set()
 
     def _keep_alive(self, interval: float, seen: int) -> None:
@@ -289,11 +285,8 @@ class Connection:
         self._link.send(PING)
 
     async def _reconnect(self) -> None:
-        if asyncio.get_running_loop().time() - self._since > _LONGEST_WAIT:
-            self._wait = _FIRST_WAIT  # not so after a connection that was lost as soon as it was made
         while not self._closed:
-            await asyncio.sleep(self._wait * random.uniform(0.5, 1))
-            self._wait = min(2 * self._wait, _LONGEST_WAIT)
+            await asyncio.sleep(self._patience.next_wait())
             try:
                 async with asyncio.timeout(self._settings.timeout):
                     await self._make_contact()
@@ -314,6 +307,13 @@ class Connection:
         if self._beat is not None:
             self._beat.cancel()
         self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
+        if was_up:
+            self._patience.end(asyncio.get_running_loop().time())
+        if self._patience.in_vain and self._settings.named and not self._over:
+            self._over = True
+            self._why = (
+                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client="
+            )
         if self._over:
             self._give_up()
         elif was_up and not self._closed:

@@ -31,13 +31,15 @@ _KEEP_ALIVE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
+    """Where and how to connect. `shown` is the URL without secrets; `named`, whether it names the client; sizes in
+    octets, times in seconds."""
 
     host: str
     port: int
     shown: str
     timeout: float
     outbox: int
+    named: bool
     connect: Connect
     tls: ssl.SSLContext | None
     link: Callable[[Callable[[int, bytes], None], Callable[[Link, Exception | None], None], int], Link]
@@ -64,6 +66,7 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
         shown=masked(url),
         timeout=positive(url, "timeout", given["timeout"]),
         outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
+        named="client" in given,
         connect=Connect(
             client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
             keep_alive=_KEEP_ALIVE,
