@@ -25,6 +25,8 @@ _TRANSPORTS: Final = {
     "mqtts": "comity.transports.mqtt:MqttTransport",
     "nats": "comity.transports.nats:NatsTransport",
     "tls": "comity.transports.nats:NatsTransport",
+    "ws": "comity.transports.mqtt:MqttTransport",
+    "wss": "comity.transports.mqtt:MqttTransport",
 }
 _JOURNALS: Final = {
     "jetstream": "comity.transports.journals.jetstream:JetStreamJournal",

@@ -75,6 +75,10 @@ class KafkaTransport:
         """Where and how it connects, for whoever connects alike."""
         return self._settings
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Kafka publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise CapabilityError(f"{self._shown}: this adapter does not offer a death notice")
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         from comity.transports._kafka_hub import Hub

@@ -73,6 +73,10 @@ class NatsTransport:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        """A NATS server publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise self._lacks("a death notice")
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout.
 
