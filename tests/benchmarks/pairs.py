@@ -27,10 +27,16 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Sample(NamedTuple):
-    """Messages per second from end to end, and the processor time of both ends per message in seconds."""
+    """Messages per second from end to end, and the processor time of each end per message in seconds."""
 
     rate: float
-    cpu: float
+    sending: float
+    receiving: float
+
+    @property
+    def cpu(self) -> float:
+        """Processor time of both ends per message, in seconds."""
+        return self.sending + self.receiving
 
 
 class Child:
@@ -131,7 +137,7 @@ class Pair:
         self.receiver.ask("receive", count=count)
         self.sender.tell("send", count=count)
         received, sent = self.receiver.result(), self.sender.result()
-        return Sample(count / (received["at"] - sent["at"]), (received["cpu"] + sent["cpu"]) / count)
+        return Sample(count / (received["at"] - sent["at"]), sent["cpu"] / count, received["cpu"] / count)
 
 
 def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
