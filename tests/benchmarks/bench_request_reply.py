@@ -57,4 +57,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    emit(rows())
+    emit(rows)

@@ -6,4 +6,4 @@ from tests.benchmarks.common import emit
 from tests.benchmarks.transports import rows
 
 if __name__ == "__main__":
-    emit(rows("kafka"))
+    emit(lambda: rows("kafka"))

@@ -6,4 +6,4 @@ from tests.benchmarks.common import emit
 from tests.benchmarks.transports import rows
 
 if __name__ == "__main__":
-    emit(rows("mqtt"))
+    emit(lambda: rows("mqtt"))
