@@ -30,7 +30,9 @@ async def measure(url: str) -> list[Row]:
     async with AsyncExitStack() as stack:
         witness = await stack.enter_async_context(Mesh.connect(url, agent="witness"))
         before, begun = resident(), time.perf_counter()
-        meshes = [Mesh.connect(url, agent=f"agent-{number}", request_timeout_ms=30_000) for number in range(AGENTS)]
+        meshes = [
+            Mesh.connect(url, agent=f"agent-{number}", request_timeout_ms=30_000) for number in range(AGENTS)
+        ]
         for mesh in meshes:
             stack.push_async_exit(mesh)
         async with asyncio.TaskGroup() as group:
@@ -51,7 +53,14 @@ async def measure(url: str) -> list[Row]:
     note = f"connected after {connected:.1f} s, registered after {registered:.1f} s, then one lease of {LEASE_MS / 1000:g} s"
     beat = f"a heartbeat every {LEASE_MS / 3000:g} s"
     return [
-        Row("1,000 agents in one process, connect, register, heartbeat", seconds, "s", "< 30 s", seconds < 30, note=note),
+        Row(
+            "1,000 agents in one process, connect, register, heartbeat",
+            seconds,
+            "s",
+            "< 30 s",
+            seconds < 30,
+            note=note,
+        ),
         Row("processor of one agent", busy / AGENTS * 1e6, "µs per second", "stated", True, note=beat),
         Row("memory of one agent", memory, "KiB", "stated", True, note="resident, its connection included"),
     ]

@@ -51,7 +51,14 @@ def rows() -> list[Row]:
         note = f"lookups by one agent, {UNDER_WAY} under way; client, registry and broker in processes of their own"
         found += [
             Row(f"{name}, request and reply", rate, "requests/s", "≥ 1,000/s", rate >= 1000, note=note),
-            Row(f"{name}, request and reply, p99", p99, "ms", "< 100 ms", p99 < 100, note="of the same requests"),
+            Row(
+                f"{name}, request and reply, p99",
+                p99,
+                "ms",
+                "< 100 ms",
+                p99 < 100,
+                note="of the same requests",
+            ),
         ]
     return found
 

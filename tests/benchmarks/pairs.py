@@ -44,7 +44,8 @@ class Child:
 
     def __init__(self, name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
         self._name = name
-        self._errors = tempfile.TemporaryFile()
+        self._stack = ExitStack()
+        self._errors = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
         self._process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=_ROOT,
@@ -74,7 +75,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._errors.close()
+        self._stack.close()
 
     def tell(self, do: str, **arguments: float) -> None:
         """Give a command; `result` has its answer."""

@@ -15,7 +15,17 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PATIENCE = 1800  # seconds that one script may take
-PACKAGES = ("pydantic", "jiter", "PyNaCl", "cloudevents", "nats-py", "aiokafka", "gmqtt", "faststream", "uvloop")
+PACKAGES = (
+    "pydantic",
+    "jiter",
+    "PyNaCl",
+    "cloudevents",
+    "nats-py",
+    "aiokafka",
+    "gmqtt",
+    "faststream",
+    "uvloop",
+)
 
 
 def _cpu() -> str:

@@ -16,7 +16,9 @@ __all__ = ["registry"]
 def registry(url: str, journal: str = "memory:") -> Generator[int]:
     """A registry that serves on `url` when the block begins, and is gone when it ends; its process id."""
     command = [sys.executable, "-m", "comity.cli", "serve", "registry", "--transport", url]
-    process = subprocess.Popen([*command, "--journal", journal, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--journal", journal, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     out = process.stdout
     assert out is not None
     try:

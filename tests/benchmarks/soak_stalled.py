@@ -1,8 +1,8 @@
 """Memory under a consumer that stalled, on every broker at the same time: 5 minutes, or `--seconds N`.
 
-In a process of its own, each consumer pauses its subscription, while a producer in another one goes on at a stated rate. The
-resident memory of the consumer is sampled every second. It is bounded where its second half needs no more than 5 % above what
-its first half reached. In the end the consumer resumes: what was kept arrives, and what a full buffer cost was counted.
+In a process of its own, each consumer pauses its subscription, while a producer in another one goes on at a stated rate.
+The resident memory of the consumer is sampled every second. It is bounded where its second half needs no more than 5 % above
+what its first half reached. In the end the consumer resumes: what was kept arrives, and what a full buffer cost was counted.
 
 `python -m tests.benchmarks.soak_stalled`, or `make soak-stalled`. It is no part of `make bench`.
 """
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import signal
-import statistics
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -62,9 +62,17 @@ def measure(seconds: int) -> dict[Scenario, Found]:
         urls = {name: stack.enter_context(running(name)).url for name in names()}
         ends: dict[Scenario, tuple[Child, Child]] = {}
         for one in scenarios():
-            arguments = ("tests.benchmarks.soak_stalled", "--url", urls[one.broker], "--guarantee", one.guarantee)
+            arguments = (
+                "tests.benchmarks.soak_stalled",
+                "--url",
+                urls[one.broker],
+                "--guarantee",
+                one.guarantee,
+            )
             consumer, producer = (
-                stack.enter_context(Child(f"{one.broker} {role}", *arguments, "--role", role, "--seconds", str(seconds)))
+                stack.enter_context(
+                    Child(f"{one.broker} {role}", *arguments, "--role", role, "--seconds", str(seconds))
+                )
                 for role in ("consume", "produce")
             )
             ends[one] = consumer, producer
@@ -105,13 +113,17 @@ def _row(one: Scenario, found: Found, seconds: int) -> Row:
     half = len(found.memory) // 2
     early, late = max(found.memory[:half]), max(found.memory[half:])
     lost = found.sent - found.received - found.dropped
-    bounded = late <= 1.05 * early and lost == 0 and (one.guarantee is Guarantee.AT_MOST_ONCE or not found.dropped)
+    bounded = (
+        late <= 1.05 * early and lost == 0 and (one.guarantee is Guarantee.AT_MOST_ONCE or not found.dropped)
+    )
     grown = (max(early, late) - found.memory[0]) / 1024
     note = (
-        f"{found.sent:,} messages of {SIZE:,} octets sent in {seconds} s; median {statistics.median(found.memory) / 1024:.0f} "
-        f"MiB, at most {max(early, late) / 1024:.0f}; then {found.received:,} received and {found.dropped:,} counted as dropped"
+        f"{found.sent:,} messages of {SIZE:,} octets in {seconds} s; resident {found.memory[0] / 1024:.0f} MiB before and "
+        f"{max(early, late) / 1024:.0f} at most; then {found.received:,} received and {found.dropped:,} counted as dropped"
     )
-    return Row(f"{one.broker}, stalled consumer, {one.guarantee}", grown, "MiB more", "bounded", bounded, note=note)
+    return Row(
+        f"{one.broker}, stalled consumer, {one.guarantee}", grown, "MiB more", "bounded", bounded, note=note
+    )
 
 
 # ------------------------------------------------------------------ in a child
@@ -125,21 +137,24 @@ async def consume(url: str, guarantee: Guarantee) -> None:
     """Subscribe and pause; once told, resume, and say what came."""
     transport = connect(url)
     await transport.open()
-    received, last = 0, time.monotonic()
+    arrived, received = asyncio.Event(), 0
 
     def receive(delivery: Delivery) -> None:
-        nonlocal received, last
-        received, last = received + 1, time.monotonic()
+        nonlocal received
+        received += 1
         delivery.ack()
+        arrived.set()
 
     subscription = await transport.subscribe(_address(guarantee), receive)
     subscription.pause()
     await _told("{}")
     subscription.resume()
-    last = time.monotonic()
-    while time.monotonic() - last < _QUIET:
-        await asyncio.sleep(1)
-    print(f'{{"received": {received}, "dropped": {subscription.dropped}}}', flush=True)
+    with suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(_QUIET):
+                await arrived.wait()
+            arrived.clear()
+    print(json.dumps({"received": received, "dropped": subscription.dropped}), flush=True)
     await transport.close()
 
 
@@ -156,7 +171,7 @@ async def produce(url: str, guarantee: Guarantee, seconds: int) -> None:
         if ahead > 0:
             await asyncio.sleep(ahead)
     await transport.flush()
-    print(f'{{"sent": {RATE * seconds}}}', flush=True)
+    print(json.dumps({"sent": RATE * seconds}), flush=True)
     await transport.close()
 
 

@@ -63,7 +63,9 @@ def throughput(broker: str, url: str, size: int) -> list[Row]:
     compare = partial(_rates, f"{broker}, {SIZES[size]}, throughput", found)
     return [
         compare(f"same {broker}", f"{client}, same job", "≥ 0.8 × same job", 0.8),
-        compare(f"unchecked {broker}", f"{client}, same job, attributes not validated", "≥ 0.8 × same job", 0.8),
+        compare(
+            f"unchecked {broker}", f"{client}, same job, attributes not validated", "≥ 0.8 × same job", 0.8
+        ),
         compare(f"faststream {broker}", "FastStream, validating", f"≥ {faster:g} × FastStream", faster),
         compare(f"bytes {broker}", f"{client}, opaque octets", "stated", 0),
         compare("uvloop", "ours on uvloop", "stated", 0),
@@ -113,9 +115,7 @@ def _pair(peer: str, url: str, size: int) -> Pair:
     return Pair("ours", url, size, uvloop=True) if peer == "uvloop" else Pair(peer, url, size)
 
 
-def _rates(
-    name: str, found: dict[str, list[Sample]], peer: str, title: str, goal: str, least: float
-) -> Row:
+def _rates(name: str, found: dict[str, list[Sample]], peer: str, title: str, goal: str, least: float) -> Row:
     ours, theirs = found["ours"], found[peer]
     share = ratio([sample.rate for sample in ours], [sample.rate for sample in theirs])
     note = f"processor µs per message, sending + receiving: {_cpu(ours)}, the peer {_cpu(theirs)}"

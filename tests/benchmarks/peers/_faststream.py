@@ -77,17 +77,13 @@ class FastStreamKafka(_FastStream):
         server = self.url.removeprefix("kafka://")
         self.topic = f"{self.space}.requests"
         await make_topics(server, self.topic)
-        return KafkaBroker(
-            server, acks="all", enable_idempotence=True, max_batch_size=BATCH, logger=None
-        )
+        return KafkaBroker(server, acks="all", enable_idempotence=True, max_batch_size=BATCH, logger=None)
 
     def subscriber(self) -> Any:
         return self.broker.subscriber(self.topic, auto_offset_reset="earliest")
 
     async def send(self) -> None:
-        await self.broker.publish(
-            Register(**self.fields), self.topic, key=AGENT.encode(), no_confirm=True
-        )
+        await self.broker.publish(Register(**self.fields), self.topic, key=AGENT.encode(), no_confirm=True)
 
 
 class FastStreamMqtt(_FastStream):

@@ -13,9 +13,9 @@ from functools import partial
 from comity.sdk.clock import SystemClock
 from comity.sdk.inbox import Accepted, Inbox
 from comity.sdk.outbox import Outbox
-from comity.sdk.ports import Delivery, Guarantee, Send
+from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import connect
-from tests.benchmarks.peers._job import AGENT, FAMILY, IDENTITY, Peer, found, register
+from tests.benchmarks.peers._job import FAMILY, IDENTITY, Peer, found, register
 
 __all__ = ["Ours"]
 

@@ -32,7 +32,7 @@ async def make_topics(server: str, *topics: str) -> None:
     await admin.start()
     try:
         for topic in topics:
-            answer = await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+            answer: Any = await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
             code = answer.topic_errors[0][1]
             assert code in (0, TopicAlreadyExistsError.errno), answer
     finally:

@@ -20,7 +20,7 @@ Receive = Callable[[bytes, dict[str, Any]], None]
 _JSON = "application/json"
 
 
-class _Unconfirmed(PersistentStorage):
+class _Unconfirmed(PersistentStorage):  # type: ignore[misc]
     """What gmqtt keeps until the broker confirms it, with somebody who waits for that."""
 
     def __init__(self) -> None:

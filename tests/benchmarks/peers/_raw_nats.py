@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 
 from tests.benchmarks.peers._job import AGENT, ByHand, Peer
 
-__all__ = ["NatsBytes", "NatsByHand", "NatsByHandUnchecked"]
+__all__ = ["NatsByHand", "NatsByHandUnchecked", "NatsBytes"]
 
 _PREFIX: Final = "ce-"
 
@@ -100,4 +100,6 @@ def _headers(attributes: dict[str, str]) -> dict[str, str]:
 
 def _attributes(message: Msg) -> dict[str, str]:
     start = len(_PREFIX)
-    return {name[start:]: value for name, value in (message.headers or {}).items() if name.startswith(_PREFIX)}
+    return {
+        name[start:]: value for name, value in (message.headers or {}).items() if name.startswith(_PREFIX)
+    }
