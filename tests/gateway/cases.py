@@ -31,6 +31,7 @@ SAFE: Final = ("Lookup", "Query", "List", "Count", "Watch", "Unwatch")
 UNSAFE: Final = ("Register", "Update", "Renew", "Deregister")
 ANSWERS: Final = ("Registered", "Updated", "Renewed", "Found", "Page", "Counted", "Watching", "Refused")
 EVENTS: Final = ("Changes",)
+_PROFILES: Final[tuple[Profile, ...]] = ("open", "signed")
 _FLAWS: Final = ("key", "address", "looped", "full", "expired", "unsigned", "altered", "malformed")
 
 
@@ -92,7 +93,7 @@ def cases(draw: st.DrawFn) -> Case:
     """Cases of every kind, half of them without flaws."""
     message = draw(st.sampled_from(SAFE + UNSAFE + ANSWERS + EVENTS))
     namespace = draw(st.sampled_from(list(HOMES)))
-    side, profile = draw(st.sampled_from(Side)), draw(st.sampled_from(["open", "signed"]))
+    side, profile = draw(st.sampled_from(Side)), draw(st.sampled_from(_PROFILES))
     flaws = draw(st.one_of(st.just(frozenset[str]()), st.frozensets(st.sampled_from(_FLAWS), max_size=2)))
     key = (
         OTHERS[0]

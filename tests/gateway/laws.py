@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from comity.gateway import Drop, Pass, Policy, Refuse, Verdict, _policy
+from comity.sdk.ports import Frame, Send
 from comity.sdk.security import verify_frame
 from tests.mutants._patch import Mutant, Patch
 
@@ -123,7 +124,10 @@ def _restamps(p: Patch) -> None:
     def change(original: Any, self: Any, side: Any, address: str, frame: Any, now: Any) -> Any:
         verdict = original(self, side, address, frame, now)
         if isinstance(verdict, Pass):
-            verdict.send.frame.attributes["time"] = "2026-01-01T00:00:00Z"
+            address, frame = verdict.send
+            return Pass(
+                Send(address, Frame({**frame.attributes, "time": "2026-01-01T00:00:00Z"}, frame.data))
+            )
         return verdict
 
     p.around(Policy, "judge", change)
