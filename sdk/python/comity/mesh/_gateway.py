@@ -12,7 +12,6 @@ from typing import Literal
 from comity.gateway import Gateway, Policy, Side
 from comity.sdk.errors import ConfigError
 from comity.sdk.identity import Identity
-from comity.sdk.ports import Transport
 from comity.transports import connect
 
 __all__ = ["running_gateway", "serve_gateway"]
@@ -38,10 +37,9 @@ async def running_gateway(
     """
     homes = _homes(from_url, to_url, from_namespaces, to_namespaces)
     policy = Policy(homes, identity or Identity.generate(), profile=profile)
+    transports = {Side.FROM: connect(from_url), Side.TO: connect(to_url)}
     async with AsyncExitStack() as stack:
-        transports: dict[Side, Transport] = {}
-        for side, url in ((Side.FROM, from_url), (Side.TO, to_url)):
-            wire = transports[side] = connect(url)
+        for wire in transports.values():
             stack.push_async_callback(wire.close)
             await wire.open()
         yield await stack.enter_async_context(Gateway(policy, transports, queue=queue))
