@@ -18,7 +18,6 @@ from .brokers import names
 from .cases import GATEWAY
 
 REGISTRY, STRANGER = OTHER, Identity.from_seed(b"\x09" * 32)
-SIGNED: dict[str, Any] = {"namespace": "edge", "profile": "signed"}
 ANSWERS = {
     "Refused": {"code": "core.read_only"},
     "Counted": {"count": 7, "revision": 1},
@@ -71,7 +70,8 @@ async def test_who_knows_the_registry_only_hears_nothing_of_a_gateway_and_times_
         running_registry(home, namespace="edge", identity=registry, profile="signed"),
         running_gateway(home, far, from_namespaces=["edge"], identity=GATEWAY, profile="signed"),
     ):
-        trusting = {**SIGNED, "registry": registry.agent_id, "request_timeout_ms": 300}
+        trusting: dict[str, Any] = {"namespace": "edge", "profile": "signed", "request_timeout_ms": 300}
+        trusting["registry"] = registry.agent_id
         async with Mesh.connect(far, "wary", **trusting) as wary:
             assert await wary.registry.count() == 0
             with pytest.raises(TimedOut):
@@ -84,14 +84,15 @@ async def test_who_knows_the_registry_only_hears_nothing_of_a_gateway_and_times_
 @pytest.mark.parametrize(
     ("sides", "complaint"),
     [
-        ((("nats://a", ["x"]), ("nats://b", ["x"])), "at home on one broker only"),
-        ((("nats://a", ["x"]), ("nats://a", [])), "both URLs are the same"),
-        ((("nats://a", []), ("nats://b", [])), "needs a namespace"),
-        ((("nats://a", ["X"]), ("nats://b", [])), r"namespace 'X' is not \[a-z\]"),
-        ((("memory://a", ["x"]), ("nats://b", [])), "reaches nobody outside this process"),
-        ((("nats://a", ["x"]), ("nonsense://b", [])), "no transport for 'nonsense://b'"),
+        ("nats://a x | nats://b x", "at home on one broker only"),
+        ("nats://a x | nats://a", "both URLs are the same"),
+        ("nats://a | nats://b", "needs a namespace"),
+        ("nats://a X | nats://b", r"namespace 'X' is not \[a-z\]"),
+        ("memory://a x | nats://b", "reaches nobody outside this process"),
+        ("nats://a x | nonsense://b", "no transport for 'nonsense://b'"),
     ],
 )
-def test_what_cannot_be_joined_is_said(sides: Any, complaint: str) -> None:
+def test_what_cannot_be_joined_is_said(sides: str, complaint: str) -> None:
+    (from_, *mine), (to, *theirs) = (side.split() for side in sides.split("|"))
     with pytest.raises(ConfigError, match=complaint):
-        serve_gateway_command(*sides, None, None, as_json=False)
+        serve_gateway_command((from_, mine), (to, theirs), None, None, as_json=False)
