@@ -18,7 +18,7 @@ from comity.transports import connect
 
 from .cases import GATEWAY, HOMES
 
-__all__ = ["Outlet", "joined", "names", "opened"]
+__all__ = ["Faulty", "joined", "names", "opened"]
 
 _NAMES: Final = count()
 
@@ -41,7 +41,7 @@ async def opened(*urls: str) -> AsyncGenerator[list[Transport]]:
         yield transports
 
 
-class Outlet:
+class Faulty:
     """A broker without subscribers. `fate(attempt, frame)` returns to take a frame, or raises; `gate` holds all back."""
 
     def __init__(

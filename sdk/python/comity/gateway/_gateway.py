@@ -16,7 +16,8 @@ from comity.sdk.clock import Clock, SystemClock
 from comity.sdk.errors import LocalProtocolError
 from comity.sdk.ports import Transport
 
-from ._flow import Flow, Tally
+from ._flow import Flow
+from ._outlet import Outlet, Tally
 from ._policy import Policy, Side
 
 __all__ = ["Gateway"]
@@ -41,15 +42,14 @@ class Gateway:
     ) -> None:
         self.policy = policy
         self._drain = drain
-        self._flows = [
-            Flow(policy, side, transports, clock or SystemClock(), queue, timeout) for side in Side
-        ]
+        clock = clock or SystemClock()
+        self._flows = [Flow(Outlet(policy, side, transports, clock, timeout), queue) for side in Side]
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def tallies(self) -> dict[Side, Tally]:
         """What became of what arrived, by side."""
-        return {flow.side: flow.tally for flow in self._flows}
+        return {flow.outlet.side: flow.outlet.tally for flow in self._flows}
 
     @property
     def lost(self) -> int:
@@ -73,7 +73,7 @@ class Gateway:
             await self._close()
             raise
         self._tasks = [
-            asyncio.create_task(flow.run(), name=f"comity-gateway-{flow.side}") for flow in self._flows
+            asyncio.create_task(flow.run(), name=f"comity-gateway-{flow.outlet.side}") for flow in self._flows
         ]
         return self
 
