@@ -105,6 +105,7 @@ class Mesh:
             profile=config.profile,
             stored=stored or _by_the_clock(),
             registry=config.registry,
+            gateway=config.gateway,
         )
         session = Session(
             client,

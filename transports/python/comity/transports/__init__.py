@@ -15,7 +15,7 @@ from comity.sdk.errors import ConfigError
 from comity.sdk.ports import Journal, Transport
 from comity.transports._urls import masked
 
-__all__ = ["connect", "open_journal"]
+__all__ = ["connect", "masked", "open_journal"]
 
 _TRANSPORTS: Final = {
     "kafka": "comity.transports.kafka:KafkaTransport",

@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:7125c7f4d1563483a59aaade547ae3d26efe7c873fcbef636cfc1e51611c8347.
+Generated from registry 1.0, source sha256:5daf56aa0d8c905b6356b95b665399b973bab5bc848b6f96920f2719766ee166.
 Every edit is lost: change the spec and run `make gen`.
 """
 
