@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from . import _alike as alike
 from . import _entries as entries
 from . import _hostile as hostile
 from . import _queries as queries
@@ -46,6 +47,7 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
     put("REG-REV-003 REG-REF-001", entries.stale_read, entries.epochs, entries.conditional)
     put("REG-REV-004", entries.stale_read, entries.pipelined)
     put("REG-DUR-001 REG-DUR-002", entries.crashes)
+    put(alike.ROW, alike.alike)
     put("REG-LKP-001", entries.updates)
     for n, op in enumerate(OPS, 2):
         put(f"REG-QRY-{n:03d}", partial(queries.filters, op))

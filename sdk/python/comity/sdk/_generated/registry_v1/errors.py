@@ -1,6 +1,6 @@
 """Error codes of Comity registry.
 
-Generated from registry 1.0, source sha256:7125c7f4d1563483a59aaade547ae3d26efe7c873fcbef636cfc1e51611c8347.
+Generated from registry 1.0, source sha256:cf7a91581ae1784980397f8b7b21dec33bb083034639d4fbaab9353cd3f59280.
 Every edit is lost: change the spec and run `make gen`.
 """
 
