@@ -182,7 +182,10 @@ def test_a_broker_that_cannot_be_had_is_named_and_the_others_are_certified(
 def test_what_was_not_run_is_said_aloud_and_in_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_everywhere, "places", lambda *_: ([], ["NOT RUN on kafka: no Java here"]))
+    def nowhere(*_: object) -> tuple[list[LiveTarget], list[str]]:
+        return [], ["NOT RUN on kafka: no Java here"]
+
+    monkeypatch.setattr(_everywhere, "places", nowhere)
     asked: dict[str, Any] = {
         "family": "registry",
         "role": "registry",

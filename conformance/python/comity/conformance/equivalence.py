@@ -57,7 +57,7 @@ class _Seen:
 
 def history(plan: Plan, journal: list[dict[str, Any]]) -> History | None:
     """The normal form of a run, or None where a request had to be sent more often than planned: that run says nothing."""
-    sent = {record["op"]: record for record in journal if record["what"] == "sent"}
+    sent: dict[str, dict[str, Any]] = {r["op"]: r for r in journal if r["what"] == "sent"}
     if _repeated(plan, journal) or journal[-1]["what"] == "broken":
         return None
     ops = {str(_doc(record)["id"]): (op, _message(_doc(record))) for op, record in sent.items()}

@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 
 from ..plan import Plan
-from ._aims import AIMS, SIGNED_AIMS, SIM_ONLY
-from ._alike import ROW as ALIKE
+from ._aims import AIMS, ALIKE, SIGNED_AIMS, SIM_ONLY
 from ._boundaries import ANYWHERE, BOUNDARIES
 from ._script import Script
 from ._walk import walk

@@ -17,9 +17,8 @@ from . import _watches as watches
 from ._script import LONG, Script
 from ._walk import walk
 
-__all__ = ["ROW", "alike"]
+__all__ = ["alike"]
 
-ROW: Final = "REG-EQV-001"
 _ANSWERED: Final = (
     "extra_attribute duplicate_name bad_number bad_text too_deep truncated too_large invalid unknown_type other_major "
     "unknown_member newer_member critical_member"
