@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP) ## Make .venv and install everything (a no-op when up to date)
 
-certify: setup ## Certify the reference registry: simulated, embedded and on a real nats-server
+certify: setup ## Certify the reference registry: simulated, embedded, and on every broker that can be had here
 	$(BIN)/comity certify --reference --everywhere --report build/report
 
 test: setup ## Run all tests, brokers included (under 10 minutes)

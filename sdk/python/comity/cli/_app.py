@@ -67,7 +67,8 @@ def certify(
     everywhere: Annotated[
         bool,
         typer.Option(
-            "--everywhere", help="The reference in simulation, live in process, and live on a nats-server."
+            "--everywhere",
+            help="The reference in simulation, in process, and live on every broker that can be had here.",
         ),
     ] = False,
     namespace: Annotated[str, typer.Option(help="Namespace of the live service.")] = "default",
