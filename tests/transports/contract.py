@@ -42,6 +42,13 @@ class Settling(Protocol):
     async def settled(self) -> None: ...
 
 
+@runtime_checkable
+class Mortal(Protocol):
+    """A transport that can end as if its process were killed."""
+
+    def abort(self) -> None: ...
+
+
 class Inbox(list[Delivery]):
     """Collects deliveries; `expect` waits for a number of them, ten seconds at most."""
 
@@ -386,6 +393,43 @@ async def test_the_last_value_is_remembered_or_refused(make_transport: MakeTrans
         await transport.publish(address, frame(data))
     await transport.publish(f"{space}.test.v1.things.other", frame(b"other"))
     assert await ask(address) == frame(b"new")
+
+
+async def test_a_death_notice_is_published_once_and_only_after_death_or_is_refused(
+    make_transport: MakeTransport, space: str
+) -> None:
+    witness, address = await make_transport(), f"{space}.test.v1.deaths.k"
+    if not witness.capabilities.death_notice:
+        with pytest.raises(CapabilityError, match="death notice"):
+            witness.on_death(address, frame())
+        return
+    inbox = Inbox()
+    await witness.subscribe(f"{space}.test.v1.deaths.*", inbox)
+    crashing, orderly = await make_transport(), await make_transport()
+    with pytest.raises(TransportError, match="already open"):
+        crashing.on_death(address, frame())
+    for number, transport in enumerate((crashing, orderly)):
+        await transport.close()
+        with pytest.raises(ConfigError):
+            transport.on_death("things", frame())
+        with pytest.raises(PayloadTooLarge):
+            transport.on_death(address, frame(b"x" * (transport.capabilities.max_payload + 1)))
+        transport.on_death(address, frame(b"replaced"))
+        transport.on_death(address, frame(b"%d" % number, subject="Euro €", datacontenttype="text/plain"))
+        await transport.open()
+    await orderly.close()
+    await settle(witness)
+    assert inbox == []
+    assert isinstance(crashing, Mortal)
+    crashing.abort()
+    crashing.abort()
+    (delivery,) = await inbox.expect(1)
+    assert delivery.address == address
+    assert delivery.frame == frame(b"0", subject="Euro €", datacontenttype="text/plain")
+    await witness.publish(address, frame(b"marker"))
+    await inbox.expect(2)
+    with pytest.raises(TransportError, match="not open"):
+        await crashing.publish(address, frame())
 
 
 async def test_a_callback_that_raises_harms_nobody(

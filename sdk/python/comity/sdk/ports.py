@@ -221,13 +221,21 @@ class Subscription(Protocol):
 class Transport(Protocol):
     """Moves frames between addresses. One instance is one connection, made by `open` and ended by `close`.
 
-    The constructor takes the URL and keyword options and does no I/O. Every wait is bounded by a configurable
-    timeout and may be cancelled; a cancelled call leaves no task behind. Errors are `TransportError`s that name
-    the server and what to do.
+    Closed, it may be opened again. The constructor takes the URL and keyword options and does no I/O. Every wait
+    is bounded by a configurable timeout and may be cancelled; a cancelled call leaves no task behind. Errors are
+    `TransportError`s that name the server and what to do.
     """
 
     @property
     def capabilities(self) -> Capabilities: ...
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Leave `frame` with the broker, to be published to `address` if this connection ends without `close`.
+
+        Before `open`, once: a later one replaces it. It is published at least once where the adapter can. Raises
+        `CapabilityError`, `PayloadTooLarge`, or `TransportError` where the connection is open already.
+        """
+        ...
+
     async def open(self) -> None: ...
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE

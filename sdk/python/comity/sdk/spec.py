@@ -63,7 +63,7 @@ class CompiledSpec:
 
     @property
     def messages(self) -> Mapping[str, Mapping[str, Any]]:
-        """By short name: type, from, to, kind, write, replies, channel, requirements."""
+        """By short name: type, from, to, kind, write, safe, replies, channel, requirements."""
         messages: Mapping[str, Mapping[str, Any]] = self.data["messages"]
         return messages
 

@@ -70,6 +70,15 @@ class KafkaTransport:
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
+    @property
+    def settings(self) -> Settings:
+        """Where and how it connects, for whoever connects alike."""
+        return self._settings
+
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Kafka publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise CapabilityError(f"{self._shown}: this adapter does not offer a death notice")
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         from comity.transports._kafka_hub import Hub
