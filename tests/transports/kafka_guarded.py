@@ -138,7 +138,7 @@ async def _prepare(guarded: Guarded) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=guarded.broker.url.removeprefix("kafka://"))
     await admin.start()
     try:
-        made = await admin.create_topics([NewTopic(f"{SPACE}.{channel}", 1, 1) for channel in MAY])
+        made: Any = await admin.create_topics([NewTopic(f"{SPACE}.{channel}", 1, 1) for channel in MAY])
         assert not any(code for _, code, *_ in made.topic_errors)
         for channel, operations in MAY.items():
             for operation in operations:
@@ -180,9 +180,9 @@ async def _until_bob_is_known(guarded: Guarded) -> None:
 # ------------------------------------------- AlterUserScramCredentials, which aiokafka does not have
 
 
-class _Result(Response):
-    API_KEY = 51
-    API_VERSION = 0
+class _Result(Response):  # type: ignore[misc]
+    API_KEY = 51  # pyright: ignore[reportAssignmentType]
+    API_VERSION = 0  # pyright: ignore[reportAssignmentType]
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
@@ -198,7 +198,7 @@ class _Result(Response):
     )
 
 
-class _Alter(RequestStruct):
+class _Alter(RequestStruct):  # type: ignore[misc]
     API_KEY = 51
     API_VERSION = 0
     FLEXIBLE_VERSION = True
@@ -223,7 +223,7 @@ class _Alter(RequestStruct):
     )
 
 
-class _Scram(Request[_Alter]):
+class _Scram(Request[_Alter]):  # type: ignore[misc]
     """Gives anna and bob their password for SCRAM-SHA-256 (1) or SCRAM-SHA-512 (2)."""
 
     API_KEY = 51
@@ -233,7 +233,7 @@ class _Scram(Request[_Alter]):
 
     def build(self, request_struct_class: type[_Alter]) -> _Alter:
         rounds, name = 4096, {1: "sha256", 2: "sha512"}[self._mechanism]
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for user in ("anna", "bob"):
             salt = os.urandom(16)
             salted = hashlib.pbkdf2_hmac(name, PASSWORD.encode(), salt, rounds)

@@ -22,6 +22,7 @@ from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
+from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
 
