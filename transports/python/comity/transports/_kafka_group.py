@@ -87,6 +87,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         on_delivery: Callable[[Delivery], None],
         buffer: int,
+        since: float | None,
     ) -> None:
         self.pattern = pattern
         self.on_close: Callable[[Member], None] = lambda _: None
@@ -94,6 +95,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self.outlet = Outlet(on_delivery, buffer, self._room.set)
         self._clients = clients
         self._buffer = buffer
+        self._since = since
         self._ledgers: dict[TopicPartition, Ledger] = {}
         self._acked = asyncio.Event()
         self._to_commit = asyncio.Event()
@@ -163,7 +165,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ledgers = {}
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Go on behind what the group has committed, or begin at the end where it is new."""
+        """Go on behind what the group has committed, or begin at `since` or the end where it is new."""
         try:
             ledgers = await self._ledgers_for(list(assigned))
         except Exception as error:
@@ -180,11 +182,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
+        begins = await self._clients.begins(self.pattern.stem, self._first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         for place in places:
             known = await self._consumer.committed(place)
-            end = ends.get(place.partition, 0) if place.partition in self._first else 0  # added since
-            ledgers[place] = Ledger(end, 0) if known is None else Ledger(known, end)
+            begin = begins.get(place.partition, 0)  # all of a partition that was added since
+            ledgers[place] = (
+                Ledger(begin, 0) if known is None else Ledger(known, ends.get(place.partition, 0))
+            )
         fresh = {place: one.position for place, one in ledgers.items() if not one.doubtful}
         if fresh:
             await self._consumer.commit(fresh)
