@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -379,6 +380,35 @@ async def test_a_refused_delivery_comes_again_flagged(make_transport: MakeTransp
     await inbox.expect(2)
     await settle(transport)
     assert [(each.frame.data, each.redelivered) for each in inbox] == [(b"again", False), (b"again", True)]
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_what_was_published_before_is_replayed_or_refused(
+    make_transport: MakeTransport, space: str, group: str | None
+) -> None:
+    transport, inbox, address = await make_transport(), Inbox(), f"{space}.test.v1.things.k"
+    if not transport.capabilities.replay:
+        with pytest.raises(CapabilityError, match="replay"):
+            await transport.subscribe(address, inbox, group=group, since=0)
+        return
+
+    async def send(*datas: bytes) -> None:
+        for data in datas:
+            await transport.publish(address, frame(data), guarantee=Guarantee.AT_LEAST_ONCE)
+
+    await send(b"1", b"2")
+    before = time.time()
+    await until(lambda: time.time() > before + 0.02)
+    since = before + 0.01
+    await send(b"3", b"4")
+    await transport.subscribe(address, inbox, group=group, since=since)
+    await send(b"5")
+    await inbox.expect(3)
+    assert inbox.datas == [b"3", b"4", b"5"]
+    everything = Inbox()
+    await transport.subscribe(f"{space}.test.v1.things.>", everything, since=since - 60)
+    await everything.expect(5)
+    assert everything.datas == [b"1", b"2", b"3", b"4", b"5"]
 
 
 async def test_the_last_value_is_remembered_or_refused(make_transport: MakeTransport, space: str) -> None:

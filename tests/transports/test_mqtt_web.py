@@ -14,12 +14,11 @@ import pytest
 import pytest_asyncio
 
 from comity.sdk.errors import ConfigError, PayloadTooLarge
-from comity.sdk.ports import Transport
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
-from tests.transports.connections import opened, refused
+from tests.transports.connections import opened, opener, refused
 from tests.transports.contract import (
     Inbox,
     MakeTransport,
@@ -62,17 +61,8 @@ def web_server() -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def make_transport(web_server: str) -> AsyncIterator[MakeTransport]:
-    opened: list[Transport] = []
-
-    async def make(**options: str | float) -> Transport:
-        transport = connect(web_server, **options)
-        await transport.open()
-        opened.append(transport)
-        return transport
-
-    yield make
-    for transport in opened:
-        await transport.close()
+    async with opener(web_server) as make:
+        yield make
 
 
 async def test_the_payload_limit_is_kept_and_survived(web_server: str, space: str) -> None:

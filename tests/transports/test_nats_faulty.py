@@ -22,13 +22,19 @@ def proxy(nats_server: Broker) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.fixture(params=[{}, {"stream": 600}], ids=["core", "stream"])
+def options(request: pytest.FixtureRequest) -> dict[str, float]:
+    chosen: dict[str, float] = request.param
+    return chosen
+
+
 @pytest_asyncio.fixture
-async def make_transport(nats_server: Broker) -> AsyncIterator[MakeTransport]:
-    async with opener(nats_server.url) as make:
+async def make_transport(nats_server: Broker, options: dict[str, float]) -> AsyncIterator[MakeTransport]:
+    async with opener(nats_server.url, **options) as make:
         yield make
 
 
 @pytest_asyncio.fixture
-async def behind(proxy: Proxy) -> AsyncIterator[MakeTransport]:
-    async with opener(f"nats://127.0.0.1:{proxy.port}", keepalive=2) as make:
+async def behind(proxy: Proxy, options: dict[str, float]) -> AsyncIterator[MakeTransport]:
+    async with opener(f"nats://127.0.0.1:{proxy.port}", keepalive=2, **options) as make:
         yield make

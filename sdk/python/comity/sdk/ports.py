@@ -244,12 +244,18 @@ class Transport(Protocol):
         ...
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """Call `on_delivery` on the event loop for each message whose address matches `pattern`.
 
         When it returns the subscription is in force: what anybody publishes afterwards arrives. Within a
-        `group` each message goes to one member.
+        `group` each message goes to one member. Where the adapter has `replay`, it begins with what was published at
+        Unix second `since` and is still kept; a group that is known goes on where it was. Raises `CapabilityError`.
         """
         ...
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
@@ -135,6 +136,17 @@ class Clients:
         async with self.explaining():
             found = await self._control.end_offsets(places)
         return {place.partition: offset for place, offset in found.items()}
+
+    async def begins(self, topic: str, among: Collection[int], since: float | None) -> dict[int, int]:
+        """Where reading begins in each partition `among` those of `topic`: at Unix second `since`, or at the end."""
+        begins = await self.ends(topic, among)
+        if since is not None:
+            stamp = max(0, math.floor(since * 1000))
+            places = {TopicPartition(topic, number): stamp for number in begins}
+            async with self.explaining():
+                found = await self._control.offsets_for_times(places)
+            begins |= {place.partition: one.offset for place, one in found.items() if one is not None}
+        return begins
 
     async def check_readable(self, topic: str) -> None:
         """Raise `TransportError` where these credentials may not read `topic`; asked once."""

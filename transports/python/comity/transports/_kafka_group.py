@@ -50,6 +50,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         on_delivery: Callable[[Delivery], None],
         buffer: int,
+        since: float | None,
     ) -> None:
         self.pattern = pattern
         self.on_close: Callable[[Member], None] = lambda _: None
@@ -57,6 +58,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self.outlet = Outlet(on_delivery, buffer, self._room.set)
         self._clients = clients
         self._buffer = buffer
+        self._since = since
         self._ledgers: dict[TopicPartition, Ledger] = {}
         self._coming: list[TopicPartition] | None = None
         self._acked = asyncio.Event()
@@ -127,7 +129,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ledgers, self._coming = {}, None
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Go on behind what the group has committed, or begin at the end where it is new."""
+        """Go on behind what the group has committed, or begin at `since` or the end where it is new."""
         self._coming = list(assigned)
         try:
             await self._take_over()
@@ -156,16 +158,17 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
+        begins = await self._clients.begins(self.pattern.stem, self._first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         known = await self._consumer._coordinator.fetch_committed_offsets(places)
         for place in places:
-            end = ends.get(place.partition, 0)
-            first = end if place.partition in self._first else 0  # else it was added since
+            begin = begins.get(place.partition, 0)  # all of a partition that was added since
             offset, note = known.get(place, (-1, ""))
-            ledgers[place] = Ledger(first, first) if offset < 0 else Ledger.resumed(offset, end, note)
-        begin = {place: (one.position, "") for place, one in ledgers.items()}
-        if begin:  # what the one before noted is no longer so once we deliver
-            await self._consumer.commit(begin)
+            end = ends.get(place.partition, 0)
+            ledgers[place] = Ledger(begin, begin) if offset < 0 else Ledger.resumed(offset, end, note)
+        positions = {place: (one.position, "") for place, one in ledgers.items()}
+        if positions:  # what the one before noted is no longer so once we deliver
+            await self._consumer.commit(positions)
         return ledgers
 
     # ------------------------------------------------------------------ reading

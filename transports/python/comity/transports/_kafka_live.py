@@ -66,12 +66,12 @@ class Live:
             if consumer is not None:
                 await stop(consumer)
 
-    async def add(self, reading: Reading) -> None:
-        """Read for `reading` whatever is published from now on."""
+    async def add(self, reading: Reading, since: float | None = None) -> None:
+        """Read for `reading` whatever was published from Unix second `since` on, or is from now on."""
         topic = reading.pattern.stem
         await self._clients.check_readable(topic)
         partitions = await self._clients.partitions(topic)
-        reading.next = await self._clients.ends(topic, needed(reading.pattern, partitions))
+        reading.next = await self._clients.begins(topic, needed(reading.pattern, partitions), since)
         if self._join(reading, len(partitions)):
             self._assign()
 

@@ -46,6 +46,7 @@ _CAPABILITIES: Final = Capabilities(
     ordering=Ordering.KEY,
     guarantees=frozenset(Guarantee),
     durable=True,
+    replay=True,
     groups=True,
     max_payload=_MAX_PAYLOAD,
 )
@@ -109,21 +110,26 @@ class KafkaTransport:
             future.add_done_callback(self._settle)
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
-        """See `Transport.subscribe`. A group that is new begins here; one that is known goes on where it was."""
+        """See `Transport.subscribe`. A group that is new begins here, or at `since`; a known one goes on where it was."""
         from comity.transports._kafka_channel import Reading
         from comity.transports._kafka_group import Member
 
         hub, wanted = self._opened, parse_pattern(pattern)
         if group:
-            member = Member(hub.clients, wanted, group, on_delivery, self._buffer)
+            member = Member(hub.clients, wanted, group, on_delivery, self._buffer, since)
             await member.open()
             self._members.add(member)
             member.on_close = self._members.discard
             return member
         reading = Reading(wanted, on_delivery, self._buffer, hub.live.wake, partial(self._end, hub.live))
-        await hub.live.add(reading)
+        await hub.live.add(reading, since)
         self._readings.add(reading)
         return reading
 

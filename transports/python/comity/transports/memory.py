@@ -17,7 +17,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from comity.sdk.address import parse_address, parse_pattern
-from comity.sdk.errors import ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._memory_broker import Broker, Member
 from comity.transports._payload import check_attributes, data_bytes
@@ -83,9 +83,16 @@ class MemoryTransport:
             broker.publish(address, copy)
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """See `Transport.subscribe`. The members of a group share one buffer and use the same pattern."""
+        if since is not None:
+            raise CapabilityError("memory:// keeps nothing, so it does not offer replay")
         member = self._opened.join(parse_pattern(pattern), group or None, self._buffer, on_delivery)
         member.on_close = self._members.discard
         self._members.add(member)

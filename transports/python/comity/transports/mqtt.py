@@ -127,10 +127,17 @@ class MqttTransport:
             await connection.publish(self._write(topic, native))
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """See `Transport.subscribe`. Raises `TransportError` where it is not permitted."""
         connection, wanted = self._opened, parse_pattern(pattern)
+        if since is not None:
+            raise self._lacks("replay")
         if group and not self._capabilities.groups:
             raise self._lacks("shared subscriptions, and so no groups")
         topic = _filter(wanted, group)
