@@ -175,12 +175,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _read_on(self) -> None:
         while True:
-            while not self._has_room():
+            while not (room := self._room_left()):
                 self._room.clear()
                 await self._room.wait()
             try:
                 await self._take_over()
-                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._buffer)
+                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=room)
             except (KafkaError, TransportError) as error:
                 _log.warning("%s: reading from Kafka failed, and goes on: %s", self._group, error)
                 await asyncio.sleep(_POLL_MS / 1000)
@@ -189,8 +189,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._take(place, records)
             await asyncio.sleep(0)
 
-    def _has_room(self) -> bool:
-        return self.outlet.ready and sum(map(len, self._ledgers.values())) < self._buffer
+    def _room_left(self) -> int:
+        return self._buffer - sum(map(len, self._ledgers.values())) if self.outlet.ready else 0
 
     def _take(self, place: TopicPartition, records: Iterable[Any]) -> None:
         ledger = self._ledgers.get(place)
