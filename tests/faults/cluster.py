@@ -16,6 +16,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 
 from .load import Load
+from .order import told_out_of_order
 from .processes import Service, eventually
 
 __all__ = ["KINDS", "SERVICES", "Cluster", "cluster_on", "schedule_of", "survives"]
@@ -120,6 +121,7 @@ async def survives(
         except BaseException as error:
             error.add_note(told)
             raise
+    assert told_out_of_order(cluster.loads) == [], told
     for load in cluster.loads:
         found = load.judged()
         assert not found.lost, told
