@@ -212,7 +212,7 @@ async def test_three_nodes_with_tls_go_on_without_one() -> None:
         trust = ssl.create_default_context(cafile=authority)
         broker.nodes[1].kill()
         assert not broker.serves
-        producer = AIOKafkaProducer(
+        producer: Any = AIOKafkaProducer(
             bootstrap_servers=hosts, acks="all", security_protocol="SSL", ssl_context=trust
         )
         await producer.start()
