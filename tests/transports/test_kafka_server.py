@@ -108,6 +108,9 @@ async def test_partitions_added_meanwhile_are_read_too(
         inbox, member = Inbox(), Inbox()
         await transport.subscribe(f"{space}.test.v1.things.*", inbox)
         await transport.subscribe(f"{space}.test.v1.things.*", acking(member), group="g")
+        exact = {f"{space}.test.v1.things.k{number}": Inbox() for number in range(390, 400)}
+        for address, its in exact.items():
+            await transport.subscribe(address, its)
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.url.partition("//")[2])
         await admin.start()
         await admin.create_partitions({f"{space}.test.v1.things": NewPartitions(8)})
@@ -125,6 +128,12 @@ async def test_partitions_added_meanwhile_are_read_too(
         await until(lambda: arrived(inbox) >= sent, 20)
         await until(lambda: arrived(member) >= sent, 20)
         assert len(inbox) == len(sent)
+        await until(lambda: all(exact.values()), 20)
+        await settle(transport)
+        for address, its in exact.items():
+            assert [delivery.address for delivery in its] == [address], (
+                "once, in whichever partition it is now"
+            )
 
 
 def acking(inbox: Inbox) -> Inbox:
@@ -370,7 +379,16 @@ async def test_records_of_other_programs_are_read_or_ignored(
         "kafka:",
         "kafka://",
         "kafka://h/path",
-        "kafka://user:secret@h",
+        "kafka://user@h",
+        "kafka://:secret@h",
+        "kafka://user:@h",
+        "kafka://user:secret@h?sasl=gssapi",
+        "kafka://h?sasl=plain",
+        "kafka://h:port",
+        "kafka://user:secret@h:9092,",
+        "kafka://user:secret@[h",
+        "kafka://h?ca=x",
+        "kafkas://user:secret@h?ca=/nowhere/ca.pem",
         "kafka://h?timeout=0",
         "kafka://h?partitions=1.5",
     ],

@@ -76,7 +76,9 @@ class KafkaServer:
         return version()
 
     def prepare(self, layout: Layout) -> None:
-        """See `Server.prepare`. `config` is added as it is; of two lines with one name the last counts."""
+        """See `Server.prepare`. `config` is added with the node's ports for `{port}` and `{peer}` (the controller's);
+        of two lines with one name the last counts.
+        """
         if layout.tls:
             _write_store(layout)
         for seat in layout.seats:
@@ -123,7 +125,8 @@ def _properties(layout: Layout, seat: Seat) -> str:
     )
     if layout.tls:
         text += _TLS.format(store=_store(layout), ca=layout.ca)
-    return text + layout.config + "\n"
+    config = layout.config.replace("{port}", str(seat.port)).replace("{peer}", str(seat.peer))
+    return text + config + "\n"
 
 
 def _store(layout: Layout) -> Path:

@@ -33,9 +33,9 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
+from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
 from comity.transports.journals._base import Wake
-from comity.transports.journals._jetstream_append import Appender
 from comity.transports.journals._jetstream_url import Place
 
 __all__ = ["Kept", "Streams"]
@@ -120,7 +120,7 @@ class Streams:
             await self._patiently(self._js.account_info)
             entries = await self._ensure(self._name, [self._entries], {})
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
-            self._appender = Appender(self._connection, self._entries, self._place.server.timeout)
+            self._appender = Appender(self._connection, self._place.server.timeout)
             await self._appender.start()
             self.incarnation = await self._incarnation(str(entries.created))
         except BaseException:
@@ -136,7 +136,7 @@ class Streams:
     async def append(self, data: bytes, name: str) -> int:
         """Append under a name by which the server knows a repetition; the entry's position."""
 
-        return await self._patiently(lambda: self._appender.append(data, name))
+        return await self._patiently(lambda: self._appender.append(self._entries, {}, data, name))
 
     async def bounds(self) -> tuple[int, int]:
         """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended."""

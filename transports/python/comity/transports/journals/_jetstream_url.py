@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlunsplit
 
 from comity.sdk.errors import ConfigError
-from comity.transports._nats_url import NUMBERS, settings
-from comity.transports._tls import FILES
+from comity.transports._nats_url import NUMBERS, TEXTS, settings
 from comity.transports._urls import masked, options, positive, split_hosts
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def place(url: str, overrides: Mapping[str, str | float]) -> Place:
             f"{masked(inner)!r} is no place for a journal: write jetstream:nats://HOST:PORT/NAME, "
             "NAME of letters, digits, - and _, several servers as HOST:PORT,HOST:PORT"
         )
-    given = {**_OWN, **NUMBERS, **options(inner, (*_OWN, *NUMBERS, *FILES), overrides)}
+    given = {**_OWN, **NUMBERS, **options(inner, (*_OWN, *NUMBERS, *TEXTS), overrides)}
     own = {key: given.pop(key) for key in _OWN}
     bare = urlunsplit(parts._replace(path="", query=""))
     replicas = int(positive(inner, "replicas", own["replicas"], whole=True))
