@@ -64,7 +64,8 @@ class Appender:
         waiting = _Waiting(f"{subject} {self._inbox}.{number}", subject, block, data, loop.create_future(), 0)
         try:
             async with asyncio.timeout(self._timeout):
-                await self._connection.room(len(block) + len(data))
+                if self._connection.connected:  # else it waits here, and takes no room of what waits there
+                    await self._connection.room(len(block) + len(data))
                 self._waiting[number] = waiting
                 if self._connection.connected:
                     self._send(waiting, loop.time())

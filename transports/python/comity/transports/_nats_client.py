@@ -49,6 +49,7 @@ class Settings:
     user: str | None = field(repr=False)
     password: str | None = field(repr=False)
     token: str | None = field(repr=False)
+    answers: str
     credentials: Credentials | None = field(repr=False)
     tls: ssl.SSLContext | None
 
@@ -281,6 +282,7 @@ class Connection:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            inbox_prefix=settings.answers,
             tls=settings.tls,
             **(settings.credentials.options() if settings.credentials else {}),
         )

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -258,6 +259,7 @@ class Live(Reading):
         if self._consumer and not anew:
             begin = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._position + 1}
         config = ConsumerConfig(
+            name=uuid4().hex,  # named, it is made by a subject that ends in its filter, which permissions can bind
             ack_policy=AckPolicy.NONE,
             filter_subject=to_nats(self._pattern),
             inactive_threshold=_UNUSED,

@@ -8,8 +8,9 @@ mode out, both modes in), subscriptions with bounded buffers. Core NATS is at-mo
 `nats://[user:password@|token@]host[:port][?options]`; `tls://` insists on TLS. Options: `timeout`, seconds that
 any wait may take (5); `buffer`, messages that wait for one subscriber (65536, and never over 128 MiB); `outbox`, octets
 that wait for the connection (2 MiB); `stream`, seconds for which streams keep messages (no streams); `replicas`, how
-many servers keep each (1); `nkey`, file with the seed of an NKey; `creds`, file with a JWT and its seed; `ca`, file of
-trusted authorities; `cert` and `key`, files of the client's certificate.
+many servers keep each (1); `inbox`, how subjects for answers begin (`_INBOX`); `nkey`, file with the seed of an NKey;
+`creds`, file with a JWT and its seed; `ca`, file of trusted authorities; `cert` and `key`, files of the client's
+certificate.
 """
 
 from __future__ import annotations
