@@ -59,6 +59,7 @@ class Appender:
         Raises nats-py's errors (`TimeoutError` where no answer came in time, `APIError` where the server refuses), and
         `TransportError` or `PayloadTooLarge`.
         """
+        self._connection.check()
         loop, number = asyncio.get_running_loop(), str(next(self._numbers))
         block = self._connection.block({"Nats-Msg-Id": name, **headers}, data)
         waiting = _Waiting(f"{subject} {self._inbox}.{number}", subject, block, data, loop.create_future(), 0)
@@ -100,6 +101,11 @@ class Appender:
         """Send again what a server has lost without losing the connection, and give up what is not permitted."""
         self._watch = None
         if not self._waiting:
+            return
+        try:
+            self._connection.check()
+        except TransportError as error:
+            self.stop(error)
             return
         loop = asyncio.get_running_loop()
         now, idle = loop.time(), self._connection.idle

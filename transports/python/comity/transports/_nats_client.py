@@ -133,6 +133,11 @@ class Connection:
         return self._back.is_set() and self._client.is_connected
 
     @property
+    def has_jetstream(self) -> bool:
+        """Whether the server says so of itself; another one of its cluster may have it all the same."""
+        return bool(self._client._server_info.get("jetstream"))
+
+    @property
     def max_payload(self) -> int:
         """Octets of headers and data together that the server takes."""
         return self._client.max_payload

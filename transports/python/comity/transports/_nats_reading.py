@@ -267,7 +267,7 @@ class Live(Reading):
             num_replicas=1,
             **begin,
         )
-        info = await self._streams.js.add_consumer(stream.name, config)
+        info = await self._streams.ask(lambda: self._streams.js.add_consumer(stream.name, config))
         if anew or not self._consumer:
             self._position = info.delivered.stream_seq if info.delivered else 0
         self._count = 0
