@@ -133,6 +133,11 @@ class Connection:
         return self._back.is_set() and self._client.is_connected
 
     @property
+    def closed(self) -> bool:
+        """Whether it is closed for good; `check` says why."""
+        return self._client.is_closed
+
+    @property
     def has_jetstream(self) -> bool:
         """Whether the server says so of itself; another one of its cluster may have it all the same."""
         return bool(self._client._server_info.get("jetstream"))

@@ -2,8 +2,8 @@
 # nats-py is only partly typed.
 """Reading a stream by pulling from a consumer, so that a subscriber is sent what it has room for and no more.
 
-Responsible for how much is asked for, for noticing that a consumer is lost and going on with another one, for
-what follows from it without a group. Not responsible for the streams, nor for members of groups.
+Responsible for how much is asked for, for noticing that a consumer is lost and going on with another one, and for
+subscriptions without a group. Not responsible for the streams, nor for members of groups.
 """
 
 from __future__ import annotations
@@ -129,11 +129,12 @@ class Reading:
     async def _attach(self) -> None:
         """Read from a consumer on this connection, from where the last one was."""
         life, former = self._connection.lives, self._created
+        self._lost = True  # what comes from the last one by now is read again
+        await self._unsubscribe()
         stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
         anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
-            await self._unsubscribe()
             inbox = self._connection.native.new_inbox()
             self._native = await self._connection.native.subscribe(
                 inbox, cb=self._received, pending_msgs_limit=0, pending_bytes_limit=0
@@ -171,7 +172,7 @@ class Reading:
                 await native.unsubscribe()
 
     async def _watch(self) -> None:
-        while True:
+        while not self._connection.closed:
             self._stirred.clear()
             if self._lost or self._life != self._connection.lives:
                 await self._attach_patiently()
@@ -188,7 +189,7 @@ class Reading:
         loop = asyncio.get_running_loop()
         if loop.time() - self._attached > _LASTING:
             self._pause = _FIRST_PAUSE
-        while True:
+        while not self._connection.closed:
             await asyncio.sleep(self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             try:

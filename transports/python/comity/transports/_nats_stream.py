@@ -43,6 +43,7 @@ _UNMARKED: Final = 512  # messages that are on their way to a stream without an 
 _MOST_DOUBTFUL: Final = 1024
 _PAUSE: Final = 0.1
 _ATTEMPT: Final = 2.0  # seconds after which a request is taken for lost, with its connection or with a leader
+_ROUNDING: Final = 0.001
 _DISABLED: Final = (10039, 10076)  # for the account, and at all
 _AWAY = (nats.errors.NoRespondersError, NoStreamResponseError, ServiceUnavailableError)
 
@@ -101,7 +102,7 @@ class Streams:
             except (nats.errors.TimeoutError, *_AWAY) as error:
                 if denied := self.connection.denied_api():
                     raise denied from error
-                if but(error) or self.connection.native.is_closed or loop.time() + _PAUSE >= deadline:
+                if but(error) or self.connection.closed or loop.time() + _PAUSE >= deadline:
                     raise
             await asyncio.sleep(_PAUSE)
 
@@ -161,9 +162,9 @@ class Streams:
             )
         if config.storage != StorageType.FILE:
             wrong.append("is in memory, and file storage is needed")
-        if 0 < (config.max_age or 0) < self.seconds:
+        if 0 < (config.max_age or 0) < self.seconds - _ROUNDING:
             wrong.append(f"keeps messages for {config.max_age:g} s, and stream={self.seconds:g} is asked for")
-        if (config.duplicate_window or 0) < 2 * self.timeout:
+        if (config.duplicate_window or 0) < 2 * self.timeout - _ROUNDING:
             wrong.append(
                 f"knows repetitions for {config.duplicate_window or 0:g} s, less than twice the timeout"
             )
@@ -207,8 +208,9 @@ class Streams:
 
     async def flush(self) -> None:
         """Return when the streams have everything that was published before."""
-        waiting = [stream for stream in self._known.values() if stream.unmarked]
-        await asyncio.gather(*map(self.mark, waiting))
+        for stream in list(self._known.values()):
+            if stream.unmarked:
+                await self.mark(stream)
 
     async def last(self, stem: str, subject: str) -> tuple[dict[str, str] | None, bytes] | None:
         """Headers and data of the last message on `subject`, ours included; None where none is kept."""

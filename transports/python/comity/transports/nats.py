@@ -141,6 +141,7 @@ class NatsTransport:
     async def last_value(self, address: str) -> Frame | None:
         """The frame last published to `address`, while its stream keeps it. Raises `CapabilityError` without streams."""
         wanted = parse_address(address)
+        self._opened.check()
         if self._streams is None:
             raise self._lacks("the last value of an address")
         found = await self._streams.last(wanted.stem, to_nats(wanted))
@@ -205,12 +206,14 @@ class NatsTransport:
         try:
             if streams.connection.connected:
                 await streams.flush()
-                await asyncio.gather(*(one.settle() for one in readings if not one.outlet.paused))
+                for reading in readings:
+                    if not reading.outlet.paused:
+                        await reading.settle()
         except TransportError as error:
             _log.warning("closing without all that was sent or received: %s", error)
         for reading in readings:
             reading.outlet.drain()
-            await reading.close()
+        await asyncio.gather(*(reading.close() for reading in readings))
         streams.stop()
 
     @property
