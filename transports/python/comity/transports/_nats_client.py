@@ -33,7 +33,6 @@ __all__ = ["Connection", "Settings"]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
-_PING_SECONDS: Final = 10
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
@@ -41,9 +40,10 @@ _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"
 class Settings:
     """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
 
-    server: str
+    servers: list[str]
     shown: str
     timeout: float
+    keepalive: float
     outbox: int
     inbox: int
     user: str | None = field(repr=False)
@@ -55,10 +55,11 @@ class Settings:
 
 
 class _Client(Client):
-    """nats-py with three defects mended and its two slowest steps replaced.
+    """nats-py with four defects mended and its two slowest steps replaced.
 
     It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
     was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
+    A connection that breaks while the server greets stays open behind the next.
     """
 
     def __init__(self, tls_only: bool) -> None:
@@ -69,6 +70,11 @@ class _Client(Client):
         if self._tls_only and not self._server_info.get("tls_required"):
             raise nats.errors.Error("the server offers no TLS, so nothing was sent to it")
         return super()._connect_command()
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():
@@ -112,7 +118,9 @@ class Connection:
         self._settings = settings
         self._client = _Client(settings.tls is not None)
         self._timeout: Any = settings.timeout  # nats-py says int and takes any number
+        self._beat: Any = settings.keepalive / 2
         self._opened = False
+        self._unreached = len(settings.servers)
         self._published = 0
         self._confirmed = 0
         self._lost = False
@@ -148,7 +156,7 @@ class Connection:
         return self._client.max_payload
 
     async def open(self) -> None:
-        """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
+        """Connect; one attempt for each server, together bounded by the timeout. Raises `TransportError`."""
         loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[Exception] = loop.create_future()
         self._loss: asyncio.Future[None] = loop.create_future()
@@ -280,14 +288,15 @@ class Connection:
     async def _make_contact(self) -> None:
         settings = self._settings
         await self._client.connect(
-            settings.server,
+            settings.servers,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             reconnect_to_server_handler=_next_server,
             max_reconnect_attempts=-1,
-            connect_timeout=self._timeout,
-            ping_interval=_PING_SECONDS,
+            connect_timeout=self._timeout / len(settings.servers),
+            ping_interval=self._beat,
+            max_outstanding_pings=1,
             pending_size=4 * settings.outbox,  # ours is the bound: theirs would swallow a cancellation
             user=settings.user,
             password=settings.password,
@@ -348,7 +357,8 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
-            if not self._failed.done():
+            self._unreached -= 1
+            if self._unreached <= 0 and not self._failed.done():
                 self._failed.set_result(error)
         elif isinstance(error, nats.errors.SlowConsumerError):
             self._dropped.get(error.sid, _nothing)()

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError
 from comity.transports._tls import FILES, client_context
-from comity.transports._urls import masked, positive, split
+from comity.transports._urls import masked, positive, split_hosts
 
 if TYPE_CHECKING:
     from comity.transports._nats_client import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_MEMORY", "NUMBERS", "STREAMS", "TEXTS", "Keeping", "keeping", "settings"]
 
-NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20}
+NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20, "keepalive": 10.0}
 TEXTS: Final = (*FILES, "nkey", "creds", "inbox")
 """Options that are no numbers: files of certificates, an NKey's seed, a JWT with its seed; where answers come in."""
 _PREFIX = re.compile(r"[^\s.*>]+(?:\.[^\s.*>]+)*")
@@ -57,16 +57,19 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         from comity.transports._nats_client import Settings
     except ModuleNotFoundError as error:
         raise ConfigError(f"{masked(url)} needs nats-py: pip install comity[nats]") from error
-    parts = split(url)
-    if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.path not in ("", "/"):
-        raise ConfigError(f"{masked(url)!r} is no NATS URL: write nats://HOST:PORT or tls://HOST:PORT")
+    parts, hosts = split_hosts(url)
+    if parts.scheme not in ("nats", "tls") or parts.path not in ("", "/"):
+        raise ConfigError(
+            f"{masked(url)!r} is no NATS URL: write nats://HOST:PORT or tls://HOST:PORT, several as HOST:PORT,HOST:PORT"
+        )
     user, password = (
         unquote(text) if text is not None else None for text in (parts.username, parts.password)
     )
     return Settings(
-        server=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        servers=[f"{parts.scheme}://{host}" for host in hosts],
         shown=masked(url),
         timeout=positive(url, "timeout", given["timeout"]),
+        keepalive=positive(url, "keepalive", given["keepalive"]),
         outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
         inbox=int(positive(url, "buffer", given["buffer"], whole=True)),
         user=user if password is not None else None,

@@ -5,12 +5,13 @@ mode out, both modes in), subscriptions with bounded buffers. Core NATS is at-mo
 `stream`, a JetStream stream for each channel keeps what anybody publishes to it, and subscriptions read that stream
 (`_nats_stream.py`, `_nats_reading.py`): at-least-once, durable, replayed from a time, and with last values.
 
-`nats://[user:password@|token@]host[:port][?options]`; `tls://` insists on TLS. Options: `timeout`, seconds that
-any wait may take (5); `buffer`, messages that wait for one subscriber (65536, and never over 128 MiB); `outbox`, octets
-that wait for the connection (2 MiB); `stream`, seconds for which streams keep messages (no streams); `replicas`, how
-many servers keep each (1); `inbox`, how subjects for answers begin (`_INBOX`); `nkey`, file with the seed of an NKey;
-`creds`, file with a JWT and its seed; `ca`, file of trusted authorities; `cert` and `key`, files of the client's
-certificate.
+`nats://[user:password@|token@]host[:port][,host[:port]…][?options]`; `tls://` insists on TLS. Of several servers
+of a cluster any one will do, and another takes its place when it goes. Options: `timeout`, seconds that any wait
+may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages that
+wait for one subscriber (65536, and never over 128 MiB); `outbox`, octets that wait for the connection (2 MiB);
+`stream`, seconds for which streams keep messages (no streams); `replicas`, how many servers keep each (1);
+`inbox`, how subjects for answers begin (`_INBOX`); `nkey`, file with the seed of an NKey; `creds`, file with a JWT and
+its seed; `ca`, file of trusted authorities; `cert` and `key`, files of the client's certificate.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class NatsTransport:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def on_death(self, address: str, frame: Frame) -> None:
+        """A NATS server publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise self._lacks("a death notice")
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout.

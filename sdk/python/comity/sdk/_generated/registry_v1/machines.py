@@ -1,6 +1,6 @@
 """State machines of Comity registry.
 
-Generated from registry 1.0, source sha256:7125c7f4d1563483a59aaade547ae3d26efe7c873fcbef636cfc1e51611c8347.
+Generated from registry 1.0, source sha256:cd195a6a9df1476e7f487e64a4a2f05e0c9c676f2c52f785cdddea719b47affc.
 Every edit is lost: change the spec and run `make gen`.
 """
 
