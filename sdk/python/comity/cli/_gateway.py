@@ -95,6 +95,8 @@ def _say_done(gateway: Gateway, *, as_json: bool) -> None:
     else:
         for side, tally in tallies.items():
             _line(f"from side {side!r}: " + ", ".join(f"{count} {what}" for what, count in tally.items()))
+        if gateway.lost:
+            _line(f"lost for lack of room, on a broker that keeps nothing: {gateway.lost}")
 
 
 def _document(value: dict[str, Any]) -> None:
