@@ -130,7 +130,9 @@ async def acknowledged_too_early() -> list[int]:
             early.append(number)
 
     faulty = Faulty(fate)
-    flow = Flow(Outlet(Policy(HOMES, GATEWAY), Side.FROM, {Side.TO: faulty}, SystemClock(), 10), 100)
+    flow = Flow(
+        Outlet(Policy(HOMES, GATEWAY), Side.FROM, dict.fromkeys(Side, faulty), SystemClock(), 10), 100
+    )
     for number in range(1, 6):
         address, frame = event("Changes", "edge", number=number)
         flow.arrive(Delivery(address, frame, ack=partial(acknowledge, number)))

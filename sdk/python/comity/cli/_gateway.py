@@ -38,6 +38,8 @@ def serve_gateway_command(
             raise ConfigError(
                 f"{url} reaches nobody outside this process; join brokers such as mqtt:// and nats://"
             )
+    if not from_[1] and not to[1]:
+        raise ConfigError("nothing to mirror: name what is at home with --from-namespace or --to-namespace")
     started: list[Gateway] = []
 
     def ready(gateway: Gateway) -> None:
