@@ -19,6 +19,7 @@ COMMANDS = [
     ["brokers", "up"],
     ["brokers", "down"],
     ["brokers", "status"],
+    ["transport", "init"],
     ["init"],
     ["starter"],
 ]

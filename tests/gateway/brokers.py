@@ -57,6 +57,7 @@ class Faulty:
         least = frozenset(Guarantee) if sure else frozenset({Guarantee.AT_MOST_ONCE})
         self.capabilities = Capabilities(Ordering.KEY, least, durable=sure, groups=sure)
 
+    def on_death(self, address: str, frame: Frame) -> None: ...
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -70,7 +71,12 @@ class Faulty:
         self.taken.append((address, frame))
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         self.groups.append(group)
         return _Nothing()

@@ -207,6 +207,9 @@ class Wire:
         self.deliver: Callable[[Delivery], None] = lambda _: None
         self.capabilities = Capabilities(Ordering.TOTAL, frozenset(Guarantee))
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        raise NotImplementedError
+
     async def open(self) -> None:
         return
 
@@ -219,7 +222,12 @@ class Wire:
         self.log.append(f"publish {frame.attributes['id']}")
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         if self.refuse is not None and len(self.lines) == self.refuse[0]:
             raise self.refuse[1]

@@ -100,11 +100,17 @@ def test_a_message_without_properties_is_an_event_where_it_reads_as_one() -> Non
 
 @pytest.mark.parametrize(
     ("kind", "user"),
-    [(None, [("id", "1"), ("id", "2")]), ("text/plain", [("datacontenttype", "text/plain")])],
+    [(None, [("id", "1"), ("id", "2")]), ("text/plain", [("datacontenttype", "text/html")])],
 )
 def test_a_repeated_attribute_is_refused(kind: str | None, user: list[tuple[str, str]]) -> None:
     with pytest.raises(RemoteProtocolError, match="twice"):
         decode(Native(kind, user, b""))
+
+
+def test_a_content_type_given_twice_alike_is_one() -> None:
+    """As the SDK for JavaScript writes it."""
+    received = decode(Native("text/plain", [("datacontenttype", "text/plain"), ("id", "1")], b"x"))
+    assert received == Frame({"id": "1", "datacontenttype": "text/plain"}, b"x")
 
 
 def test_other_properties_are_none_of_ours() -> None:

@@ -602,3 +602,27 @@ def _(p: Patch) -> None:
         return outcome
 
     p.around(Registry, "apply", change)
+
+
+# ----------------------------------------------------------------- equivalence
+
+
+def _pointing(p: Patch, when: Any) -> None:
+    """Refuse with a remark that no other row minds, at some revisions and not at others."""
+
+    def change(original: Any, code: str, **detail: Any) -> Outcome:
+        remark = {"pointer": "/epoch"} if when(detail.get("revision", 0)) else {}
+        refused: Outcome = original(code, **detail, **remark)
+        return refused
+
+    p.around(registry, "refusal", change)
+
+
+@mutant("REG-EQV-001", "points-at-the-epoch-in-a-journal-made-anew")
+def _(p: Patch) -> None:
+    _pointing(p, lambda revision: revision >> 40 > 1)
+
+
+@mutant("REG-EQV-001", "points-at-the-epoch-at-uneven-positions")
+def _(p: Patch) -> None:
+    _pointing(p, lambda revision: revision % 2)

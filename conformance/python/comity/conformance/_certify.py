@@ -17,9 +17,9 @@ from typing import Any
 from .campaign import NEEDED, Campaign, Failure, Tally, as_plain
 from .driver import DriverFactory, resolve
 from .errors import UsageError
-from .generate import SIM_ONLY
+from .generate import ALIKE, SIM_ONLY
 from .law import Law, Row, law
-from .live import LiveTarget, run_live
+from .live import LiveTarget, run_live, shown_in
 from .plan import Plan
 from .roles import role_of
 from .simulate import Simulation, encode
@@ -87,9 +87,10 @@ def certify(
         campaign = Campaign(simulation, rules, seed, plans, on_progress)
         tallies = [campaign.run()]
         failures = _shrunk(campaign) if shrinking else _unshrunk(tallies[0])
+        shown = shown_in(simulation, seed) if live else []
     finally:
         simulation.close()
-    tallies += [run_live(place, rules, seed=seed, on_progress=on_progress) for place in live]
+    tallies += [run_live(place, rules, seed=seed, shown=shown, on_progress=on_progress) for place in live]
     failures += [f for t in tallies[1:] for f in _unshrunk(t)]
     return _report(rules, str(name), simulation.welcome, profile, seed, tallies, failures)
 
@@ -156,6 +157,8 @@ def _cell(row: Row, tally: Tally, features: Collection[str], beyond: Mapping[str
         return {"verdict": "fail", **cell}
     if fired >= NEEDED:
         return {"verdict": "pass", **cell}
+    if tally.mode == "live" and row.id == ALIKE and not tally.tried[ALIKE]:
+        return {"verdict": "n/a", **cell, "reason": "there is one place only, and nothing to compare it with"}
     if tally.mode == "live" and row.id in SIM_ONLY:
         return {"verdict": "n/a", **cell, "reason": "needs the whole namespace, the journal or raw bytes"}
     if fired or tally.tried[row.id]:

@@ -9,26 +9,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 from comity.sdk.ports import Transport
 from comity.transports import connect
 
 from .campaign import NEEDED, OnProgress, Tally
 from .engine._live import PATIENCE, LiveWorld
+from .equivalence import History, compare, history
 from .errors import NobodyThere
-from .generate import AIMS, SIM_ONLY, generate
+from .generate import AIMS, ALIKE, SIM_ONLY, generate
 from .judge import judge
 from .law import Law
 from .plan import Plan
-from .simulate import Run
+from .simulate import Run, Simulation
 
-__all__ = ["LiveTarget", "run_live"]
+__all__ = ["LiveTarget", "Shown", "run_live", "shown_in"]
 
 AT_ONCE = 16
 WAITS = 4  # a request is waited for once and repeated three times
+COMPARED = 32
+COMPARED_PATIENCE = 10.0  # an answer that comes late is no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class LiveTarget:
     """Where a service runs. `serve` may start one; it has to be ready once entered, in the same event loop.
 
     `timeout` is how long to wait, in seconds, for the first sign of life, `patience` for every answer later on. Once as
-    many plans in a row as run at a time got no word, no further one is begun.
+    many plans in a row as run at a time got no word, no further one is begun. `journal` names the journal of a service
+    that is one of several on a broker; with no `plans` it is only compared with the simulation.
     """
 
     url: str
@@ -45,18 +50,51 @@ class LiveTarget:
     timeout: float = 5.0
     patience: float = PATIENCE
     serve: Callable[[], AbstractAsyncContextManager[object]] | None = None
+    journal: str = ""
 
     @property
     def key(self) -> str:
-        return f"live:{self.url.partition(':')[0]}"
+        return f"live:{self.url.partition(':')[0]}" + (f"+{self.journal}" if self.journal else "")
 
 
-def run_live(target: LiveTarget, rules: Law, *, seed: int, on_progress: OnProgress | None = None) -> Tally:
-    """Run plans against the service at `target`. Raises `NobodyThere`, and `TransportError` where no broker is."""
-    return asyncio.run(_run(target, rules, seed, on_progress))
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A plan that ends alike wherever it runs, and what it showed in simulation."""
+
+    plan: Plan
+    history: History
 
 
-async def _run(target: LiveTarget, rules: Law, seed: int, on_progress: OnProgress | None) -> Tally:
+def shown_in(simulation: Simulation, seed: int) -> list[Shown]:
+    """What the subject shows in simulation, for comparing (REG-EQV-001). Its clients are new: no service knows them."""
+    token = secrets.token_hex(4)
+    found: list[Shown] = []
+    for index in range(COMPARED):
+        plan = generate(seed, index, ALIKE, sim=False, nonce=f"e{seed}-{index}-{token}")
+        seen = history(plan, simulation.run(plan).journal)
+        if seen is not None:
+            found.append(Shown(plan, seen))
+    return found
+
+
+def run_live(
+    target: LiveTarget,
+    rules: Law,
+    *,
+    seed: int,
+    shown: Sequence[Shown] = (),
+    on_progress: OnProgress | None = None,
+) -> Tally:
+    """Run plans against the service at `target`, and compare with what was `shown` elsewhere.
+
+    Raises `NobodyThere`, and `TransportError` where no broker is.
+    """
+    return asyncio.run(_run(target, rules, seed, shown, on_progress))
+
+
+async def _run(
+    target: LiveTarget, rules: Law, seed: int, shown: Sequence[Shown], on_progress: OnProgress | None
+) -> Tally:
     start = time.monotonic()
     async with target.serve() if target.serve is not None else nullcontext():
         transport = connect(target.url)
@@ -65,6 +103,7 @@ async def _run(target: LiveTarget, rules: Law, seed: int, on_progress: OnProgres
             live = _Live(target, rules, seed, transport, on_progress)
             await live.greet()
             await live.work()
+            await live.compare(shown)
         finally:
             await transport.close()
     live.tally.seconds = time.monotonic() - start
@@ -80,7 +119,7 @@ class _Live:
         self.target, self.rules, self.seed = target, rules, seed
         self.transport, self._progress = transport, on_progress
         self.tally = Tally(target.key, "live")
-        self.rows = [row for row in rules.rows if row in AIMS and row not in SIM_ONLY]
+        self.rows = [row for row in rules.rows if row in AIMS and row not in SIM_ONLY and row != ALIKE]
         # fresh agents in every run: what an earlier run left in the service is none of this one's business
         self._token = secrets.token_hex(4)
         self._next = 0
@@ -96,21 +135,38 @@ class _Live:
         where = f"{self.target.url} in namespace {self.target.namespace!r}"
         raise NobodyThere(f"nobody answers requests of family {self.rules.family} on {where}")
 
-    def _world(self, plan: Plan, patience: float) -> LiveWorld:
-        return LiveWorld(plan, self.transport, self.rules, self.target.namespace, patience)
+    def _world(self, plan: Plan, patience: float, due: int = 0) -> LiveWorld:
+        return LiveWorld(plan, self.transport, self.rules, self.target.namespace, patience, due)
 
     async def work(self) -> None:
         """Run all plans, some at a time; where one cannot be carried out, the others end as well."""
-        workers = [asyncio.create_task(self._worker()) for _ in range(AT_ONCE)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.wait(workers)
+        await _together(self._worker)
         if self._unheard >= AT_ONCE:
             last = self.tally.plans - self._unheard
             self.tally.notes.append(f"{self.target.key}: nobody answered any more after {last} plans")
+
+    async def compare(self, shown: Sequence[Shown]) -> None:
+        """REG-EQV-001: the plans of another place once more here, unless nobody answers any more."""
+        if not shown or self._unheard >= AT_ONCE:
+            return
+        left, before = iter(shown), self.tally.fired[ALIKE]
+        self.tally.tried[ALIKE] += len(shown)
+
+        async def worker() -> None:
+            for each in left:
+                await self._compare(each)
+
+        await _together(worker)
+        same = self.tally.fired[ALIKE] - before
+        self.tally.notes.append(
+            f"{self.target.key}: {same} of {len(shown)} plans showed what they show in simulation"
+        )
+
+    async def _compare(self, shown: Shown) -> None:
+        journal = await self._world(shown.plan, COMPARED_PATIENCE, shown.history.changes).run()
+        judgement = judge(shown.plan, journal, self.rules)
+        compare(judgement, history(shown.plan, journal), shown.history, "in simulation")
+        self.tally.add(Run(shown.plan, journal, judgement))
 
     async def _worker(self) -> None:
         """Run one plan after the other until all numbers are given out, or nobody answers any more."""
@@ -128,3 +184,14 @@ class _Live:
             if self._progress is not None:
                 done = sum(self.tally.fired[row] >= NEEDED for row in self.rows)
                 self._progress(self.tally.plans, self.target.plans, done, len(self.rows))
+
+
+async def _together(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Some workers at a time; where one fails, the others end as well."""
+    workers = [asyncio.create_task(worker()) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.wait(workers)

@@ -38,6 +38,8 @@ class Plan:
     aim: str | None
     nonce: str
     clients: int
+    label: str = "client-"
+    """From which, with their numbers, the clients' keys derive: a plan names its clients alike wherever it runs."""
     family: str = "registry"
     role: str = "registry"
     profile: str = "open"

@@ -32,6 +32,7 @@ _PROPERTY = {
     "REG-CNT": "reads.count",
     "REG-LST": "reads.list",
     "REG-REF": "reads.unchanged",
+    "REG-EQV": "equivalence",
     "REG-WCH": "watches.stream",
     "REG-TMB": "watches.resumption",
     "REG-AGT": "conduct",

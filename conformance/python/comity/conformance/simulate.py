@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .driver import Conversation, DriverFactory, SubjectLost
+from .equivalence import compare, history
 from .errors import AdapterError
+from .generate import ALIKE
 from .judge import Judgement
 from .law import Law
 from .plan import Plan
@@ -19,6 +21,8 @@ from .roles import role_of
 from .wire import dump
 
 __all__ = ["Run", "Simulation", "encode"]
+
+OTHER = 4  # a plan's incarnation is 1 or 3: what it is not
 
 
 def encode(journal: list[dict[str, Any]]) -> bytes:
@@ -102,7 +106,16 @@ class Simulation:
             self._talk.kill()
             self._greeted = False
         judgement = self._role.judge(plan, journal, self.law)
+        if plan.aim == ALIKE and judgement.lost is None:
+            self._elsewhere(plan, journal, judgement)
         return Run(plan, journal, judgement, self._talk.lines - before)
+
+    def _elsewhere(self, plan: Plan, journal: list[dict[str, Any]], judgement: Judgement) -> None:
+        """REG-EQV-001: the plan once more, on a journal that numbers its entries otherwise."""
+        other = replace(plan, gaps=not plan.gaps, incarnation=OTHER - plan.incarnation)
+        again = self._role.world(other, self._talk, self.law).run()
+        where = "on a journal with other positions and another incarnation"
+        compare(judgement, history(plan, journal), history(other, again), where)
 
     def close(self) -> None:
         """Say Stop and end the subject."""

@@ -25,6 +25,8 @@ brokers = typer.Typer(help="Run real brokers on loopback.", no_args_is_help=True
 app.add_typer(spec, name="spec")
 app.add_typer(serve, name="serve")
 app.add_typer(brokers, name="brokers")
+transport = typer.Typer(help="Prepare a broker.", no_args_is_help=True, context_settings=_HELP)
+app.add_typer(transport, name="transport")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -65,7 +67,8 @@ def certify(
     everywhere: Annotated[
         bool,
         typer.Option(
-            "--everywhere", help="The reference in simulation, live in process, and live on a nats-server."
+            "--everywhere",
+            help="The reference in simulation, in process, and live on every broker that can be had here.",
         ),
     ] = False,
     namespace: Annotated[str, typer.Option(help="Namespace of the live service.")] = "default",
@@ -254,15 +257,18 @@ def serve_gateway(
 
 @brokers.command("up")
 def brokers_up(
-    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats or mqtt.")], json: Json = False
+    names: Annotated[list[str], typer.Argument(help="Brokers: kafka, mqtt, nats.")],
+    nodes: Annotated[int, typer.Option(help="Nodes of each: 1, or 3 of nats or kafka.")] = 1,
+    tls: Annotated[bool, typer.Option("--tls", help="With TLS; the URLs name the authority's file.")] = False,
+    json: Json = False,
 ) -> None:
     """Start real brokers on free loopback ports and print their URLs.
 
-    Example: `comity brokers up nats --json`
+    Example: `comity brokers up nats kafka --nodes 3 --tls`
     """
     from comity.cli._brokers import up_command
 
-    raise typer.Exit(up_command(names, as_json=json))
+    raise typer.Exit(up_command(names, nodes=nodes, tls=tls, as_json=json))
 
 
 @brokers.command("down")
@@ -297,6 +303,26 @@ def brokers_status(
     from comity.cli._brokers import status_command
 
     raise typer.Exit(status_command(names or [], as_json=json))
+
+
+@transport.command("init")
+def transport_init(
+    url: Annotated[
+        str | None, typer.Argument(help="Transport URL; by default that of comity.toml or COMITY_TRANSPORT.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace to prepare.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(help="Protocol family, once for each; all by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make, or check, what the families' channels need at the broker: the topics, on Kafka. May be repeated.
+
+    Example: `comity transport init kafka://127.0.0.1:9092?partitions=12 --namespace acme --family registry`
+    """
+    from comity.cli._transport import transport_init_command
+
+    raise typer.Exit(transport_init_command(url, namespace, family or [], as_json=json))
 
 
 @app.command("init")

@@ -117,10 +117,14 @@ def _run(job: Job, on_progress: Callable[..., None]) -> Report:
     if job.live:
         return certify_live(_live(job), **asked)
     with ExitStack() as stack:
-        live = _everywhere(stack, job) if job.everywhere else []
-        return certify(
+        live, missing = _everywhere(stack, job) if job.everywhere else ([], [])
+        report = certify(
             job.target or REFERENCE, plans=job.plans or _PLANS, timeout=job.timeout, live=live, **asked
         )
+    report.data["notes"] += missing
+    for line in missing:
+        Console(stderr=True).print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    return report
 
 
 def _live(job: Job) -> LiveTarget:
@@ -137,19 +141,10 @@ def _live(job: Job) -> LiveTarget:
     )
 
 
-def _everywhere(stack: ExitStack, job: Job) -> list[LiveTarget]:
-    """The reference on the embedded transport, and as a process of its own on a real nats-server."""
-    from comity.cli._reference import as_process, in_process
-    from comity.conformance import LiveTarget
-    from comity.transports.brokers import running
+def _everywhere(stack: ExitStack, job: Job) -> tuple[list[LiveTarget], list[str]]:
+    from comity.cli._everywhere import places
 
-    memory = "memory://certify"
-    nats = stack.enter_context(running("nats")).url
-    plans = job.plans or _LIVE_PLANS
-    return [
-        LiveTarget(memory, namespace=job.namespace, plans=plans, serve=in_process(memory, job.namespace)),
-        LiveTarget(nats, namespace=job.namespace, plans=plans, serve=as_process(nats, job.namespace)),
-    ]
+    return places(stack, job.namespace, job.plans or _LIVE_PLANS)
 
 
 def _write(report: Report, directory: Path) -> list[Path]:

@@ -31,13 +31,13 @@ def in_process(url: str, namespace: str) -> Service:
     return serving
 
 
-def as_process(url: str, namespace: str) -> Service:
-    """`comity serve registry` as a process of its own, on a sqlite journal that goes with it."""
+def as_process(url: str, namespace: str, journal: str | None = None) -> Service:
+    """`comity serve registry` as a process of its own, on `journal` or a sqlite journal that goes with it."""
 
     @asynccontextmanager
     async def serving() -> AsyncGenerator[None]:
         with TemporaryDirectory(prefix="comity-") as home:
-            process = await _spawn(url, namespace, Path(home) / "registry.db")
+            process = await _spawn(url, namespace, journal or f"sqlite:{Path(home) / 'registry.db'}")
             try:
                 yield
             finally:
@@ -48,14 +48,14 @@ def as_process(url: str, namespace: str) -> Service:
     return serving
 
 
-async def _spawn(url: str, namespace: str, journal: Path) -> asyncio.subprocess.Process:
+async def _spawn(url: str, namespace: str, journal: str) -> asyncio.subprocess.Process:
     arguments = (
         "serve",
         "registry",
         "--transport",
         url,
         "--journal",
-        f"sqlite:{journal}",
+        journal,
         "--namespace",
         namespace,
     )

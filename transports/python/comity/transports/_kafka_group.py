@@ -87,6 +87,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         on_delivery: Callable[[Delivery], None],
         buffer: int,
+        since: float | None,
     ) -> None:
         self.pattern = pattern
         self.on_close: Callable[[Member], None] = lambda _: None
@@ -94,33 +95,35 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self.outlet = Outlet(on_delivery, buffer, self._room.set)
         self._clients = clients
         self._buffer = buffer
+        self._since = since
         self._ledgers: dict[TopicPartition, Ledger] = {}
         self._acked = asyncio.Event()
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._first: frozenset[int] = frozenset()
-        self._consumer = clients.consumer(
-            group_id=f"{pattern}/{group}",
-            session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            rebalance_timeout_ms=_REBALANCE_MS,
-            max_poll_interval_ms=_NEVER_MS,
-        )
+        self._group = f"{pattern}/{group}"
+        self._consumer: Any = None
 
     async def open(self) -> None:
         """Join the group; when it returns the group misses nothing that is published from now on."""
         self._first = frozenset(await self._clients.partitions(self.pattern.stem))
-        self._consumer.subscribe([self.pattern.stem], listener=self)
-        try:
-            async with self._clients.explaining(
-                extra=_REBALANCE_MS / 1000
-            ):  # a dead member delays the others
+        await self._clients.check_readable(self.pattern.stem)
+        async with self._clients.explaining(extra=_REBALANCE_MS / 1000):  # a dead member delays the others
+            self._consumer = await self._clients.consumer(
+                group_id=self._group,
+                session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_HEARTBEAT_MS,
+                rebalance_timeout_ms=_REBALANCE_MS,
+                max_poll_interval_ms=_NEVER_MS,
+            )
+            self._consumer.subscribe([self.pattern.stem], listener=self)
+            try:
                 await self._consumer.start()
                 await self._assigned
-        except BaseException:
-            await stop(self._consumer)
-            raise
+            except BaseException:
+                await stop(self._consumer)
+                raise
         self._tasks = [watched(self._read_on()), watched(self._commit_on())]
 
     def pause(self) -> None:
@@ -162,7 +165,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ledgers = {}
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Go on behind what the group has committed, or begin at the end where it is new."""
+        """Go on behind what the group has committed, or begin at `since` or the end where it is new."""
         try:
             ledgers = await self._ledgers_for(list(assigned))
         except Exception as error:
@@ -179,11 +182,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
+        begins = await self._clients.begins(self.pattern.stem, self._first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         for place in places:
             known = await self._consumer.committed(place)
-            end = ends.get(place.partition, 0) if place.partition in self._first else 0  # added since
-            ledgers[place] = Ledger(end, 0) if known is None else Ledger(known, end)
+            begin = begins.get(place.partition, 0)  # all of a partition that was added since
+            ledgers[place] = (
+                Ledger(begin, 0) if known is None else Ledger(known, ends.get(place.partition, 0))
+            )
         fresh = {place: one.position for place, one in ledgers.items() if not one.doubtful}
         if fresh:
             await self._consumer.commit(fresh)

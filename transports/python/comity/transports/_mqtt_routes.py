@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,6 +49,8 @@ class Route:
         self.topic = topic
         self.members: deque[MqttSubscription] = deque()
         self._shared = group is not None
+        self._unconfirmed = 0
+        self._confirmed = asyncio.Event()
         self._tail = pattern if pattern.tail else None
 
     def deliver(self, message: Message) -> None:
@@ -57,8 +59,38 @@ class Route:
         if self.members and (self._tail is None or self._tail.matches(message.address)):
             due = [self._next()] if self._shared else [*self.members]
         message.holders += len(due)
+        if self._shared and due and message.confirm is not None:
+            self._unconfirmed += 1
+            message.confirm = partial(self._confirm, message.confirm)
         for member in due:
             member.take(message)
+
+    def leave(self, member: MqttSubscription) -> None:
+        """Take `member` out."""
+        self.members.remove(member)
+
+    def give_back(self, messages: Iterable[Message]) -> None:
+        """What a member that left has not done goes to the others of its group on this connection."""
+        lost = 0
+        for message in messages:
+            if self._shared and self.members:
+                self._next().take(message)
+            else:
+                lost += 1
+                message.let_go()
+        if lost and self._shared:
+            _log.warning("%s: %d messages that a member held are lost to the group", self.topic, lost)
+
+    async def settle(self) -> None:
+        """Return when the members have acknowledged all that was sent to their group, but what waits in a pause."""
+        while self._unconfirmed > sum(member.waiting for member in self.members):
+            self._confirmed.clear()
+            await self._confirmed.wait()
+
+    def _confirm(self, confirm: Callable[[], None]) -> None:
+        self._unconfirmed -= 1
+        self._confirmed.set()
+        confirm()
 
     def _next(self) -> MqttSubscription:
         for _ in range(len(self.members)):
@@ -89,6 +121,11 @@ class MqttSubscription:
         self._scheduled = False
         self._open = True
 
+    @property
+    def waiting(self) -> int:
+        """Messages in its buffer."""
+        return len(self._messages)
+
     def pause(self) -> None:
         """See `Subscription.pause`; what does not fit the buffer is dropped and counted, at QoS 0 only."""
         self.paused = True
@@ -99,14 +136,14 @@ class MqttSubscription:
         self._schedule()
 
     async def close(self) -> None:
-        """End the subscription; what waits in its buffer is discarded. Idempotent."""
+        """End the subscription. What waits in its buffer is discarded, or left to the rest of the group. Idempotent."""
         if self._open:
             self._open = False
             waiting = list(self._messages)
             self._messages.clear()
             self._octets = 0
-            for message in waiting:
-                message.let_go()
+            self.route.leave(self)
+            self.route.give_back(waiting)
             await self._on_close(self)
 
     def take(self, message: Message) -> None:
@@ -174,7 +211,7 @@ class MqttSubscription:
                 self._octets += message.size
                 self._schedule()
             else:
-                message.let_go()
+                self.route.give_back([message])
 
 
 def _done(once: Iterator[Message]) -> None:

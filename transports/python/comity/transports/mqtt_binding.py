@@ -83,6 +83,8 @@ def decode(message: Native) -> Frame:
     if kind is None and not message.user:
         return _plain(message.payload)
     for name, value in message.user:
+        if name == "datacontenttype" and value == kind:
+            continue  # as the SDK for JavaScript writes it, besides the content type
         if name in attributes:
             raise RemoteProtocolError(f"attribute {name!r} is given twice")
         if _ATTRIBUTE.fullmatch(name):

@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity registry.
 
-Generated from registry 1.0, source sha256:5daf56aa0d8c905b6356b95b665399b973bab5bc848b6f96920f2719766ee166.
+Generated from registry 1.0, source sha256:cd195a6a9df1476e7f487e64a4a2f05e0c9c676f2c52f785cdddea719b47affc.
 Every edit is lost: change the spec and run `make gen`.
 """
 

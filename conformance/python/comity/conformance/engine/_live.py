@@ -45,11 +45,15 @@ def _to_document(frame: Frame) -> dict[str, Any]:
 class LiveWorld:
     """One run of one plan over an open transport."""
 
-    def __init__(self, plan: Plan, transport: Transport, law: Law, namespace: str, patience: float) -> None:
-        self._patience = patience
+    def __init__(
+        self, plan: Plan, transport: Transport, law: Law, namespace: str, patience: float, due: int = 0
+    ) -> None:
+        """`due` is how many changes of its own agents the plan's watches are to be told: they are waited for."""
+        self._patience, self._due = patience, due
+        self._news = asyncio.Event()
         self.plan, self._transport, self._law, self._namespace = plan, transport, law, namespace
         self.journal: list[Record] = []
-        self._clients = [Client(identity(f"{plan.nonce}:{n}")) for n in range(plan.clients)]
+        self._clients = [Client(identity(f"{plan.label}{n}")) for n in range(plan.clients)]
         self._known = Known(self._clients)
         self._start = time.monotonic()
         self._sent: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -67,6 +71,7 @@ class LiveWorld:
             await self._subscribe()
             for op in [*self.plan.operations, None, *audit(self.plan), None]:
                 await (self._settle() if op is None else self._perform(op))
+            await self._told()
         finally:
             for task in self._late:
                 task.cancel()
@@ -187,6 +192,10 @@ class LiveWorld:
             return
         if message in self._law.spec.messages and self._law.errors(message, data) is None:
             self._known.learn(n, op, message, data)
+            if message == "Changes":
+                own = {client.key.agent for client in self._clients}
+                self._due -= sum(change["agent"] in own for change in data["changes"])
+                self._news.set()
 
     # ------------------------------------------------------------------ settling
 
@@ -216,6 +225,16 @@ class LiveWorld:
             _, pending = await asyncio.wait(waits, timeout=seconds)
             for task in pending:
                 task.cancel()
+
+    async def _told(self) -> None:
+        """Wait for the changes that are still due; what does not come is for the judge to say."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._due > 0:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return
 
     async def _tidy(self) -> None:
         """End what the plan left behind: watches and entries."""

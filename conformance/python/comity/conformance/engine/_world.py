@@ -46,7 +46,7 @@ class World:
     def __init__(self, plan: Plan, talk: Conversation, law: Law) -> None:
         self.plan, self._talk, self._law = plan, talk, law
         self.journal: list[Record] = []
-        self._clients = [Client(identity(f"client-{n}")) for n in range(plan.clients)]
+        self._clients = [Client(identity(f"{plan.label}{n}")) for n in range(plan.clients)]
         self._by_agent = {client.key.agent: n for n, client in enumerate(self._clients)}
         self._known = Known(self._clients)
         self._now, self._skew = 0, 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 from ..plan import Plan
-from ._aims import AIMS, SIGNED_AIMS, SIM_ONLY
+from ._aims import AIMS, ALIKE, SIGNED_AIMS, SIM_ONLY
 from ._boundaries import ANYWHERE, BOUNDARIES
 from ._script import Script
 from ._walk import walk
@@ -18,16 +18,19 @@ FAULTY = 0.15
 SUBTLE = 0.7
 # rows whose scenarios count on what was answered when
 _EXACT = frozenset(
-    [f"CORE-DLV-{n:03d}" for n in range(2, 7)] + ["CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003"]
+    [f"CORE-DLV-{n:03d}" for n in range(2, 7)] + ["CORE-CLK-001", "CORE-CLK-002", "CORE-CLK-003", ALIKE]
 )
 
-__all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY", "generate"]
+__all__ = ["AIMS", "ALIKE", "SIGNED_AIMS", "SIM_ONLY", "generate"]
 
 
 def generate(
     seed: int, index: int, aim: str | None = None, *, sim: bool = True, nonce: str | None = None
 ) -> Plan:
-    """Plan `index` of `seed`, aimed at a row or, without one, a free walk."""
+    """Plan `index` of `seed`, aimed at a row or, without one, a free walk.
+
+    With a `nonce` its clients are of its own, so that it can run where others have been.
+    """
     rng = random.Random(f"{seed}:{index}:{aim}")
     signed = aim in SIGNED_AIMS
     clients = rng.choice((2, 2, 3, 3, 4))
@@ -40,6 +43,7 @@ def generate(
     scenario(script)
     return Plan(
         seed=seed, index=index, aim=aim, nonce=script.nonce, clients=script.clients,
+        label=f"{nonce}:" if nonce else "client-",
         profile="signed" if signed else "open", incarnation=rng.choice((1, 1, 1, 3)), gaps=rng.random() < 0.3,
         parameters=script.parameters, operations=tuple(script.operations),
     )  # fmt: skip

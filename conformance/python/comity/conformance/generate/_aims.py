@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from . import _alike as alike
 from . import _entries as entries
 from . import _hostile as hostile
 from . import _queries as queries
@@ -18,9 +19,11 @@ from . import _watches as watches
 from ._script import OPS, Script
 from ._walk import walk
 
-__all__ = ["AIMS", "SIGNED_AIMS", "SIM_ONLY"]
+__all__ = ["AIMS", "ALIKE", "SIGNED_AIMS", "SIM_ONLY"]
 
 Scenario = Callable[[Script], Any]
+ALIKE: Final = "REG-EQV-001"
+"""The row about every place at once: its plans are run in each, and what they show is compared."""
 
 
 def _table() -> dict[str, tuple[Scenario, ...]]:
@@ -46,6 +49,7 @@ def _table() -> dict[str, tuple[Scenario, ...]]:
     put("REG-REV-003 REG-REF-001", entries.stale_read, entries.epochs, entries.conditional)
     put("REG-REV-004", entries.stale_read, entries.pipelined)
     put("REG-DUR-001 REG-DUR-002", entries.crashes)
+    put(ALIKE, alike.alike)
     put("REG-LKP-001", entries.updates)
     for n, op in enumerate(OPS, 2):
         put(f"REG-QRY-{n:03d}", partial(queries.filters, op))

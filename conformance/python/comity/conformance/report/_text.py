@@ -60,6 +60,7 @@ AREAS: Mapping[str, str] = {
     "REG-WCH": "Watch",
     "REG-TMB": "Tombstones",
     "REG-REF": "Refusals",
+    "REG-EQV": "Equivalence",
     "REG-AGT": "Agent",
     "DRV-LINE": "Driver lines",
     "DRV-TIME": "Driver time",

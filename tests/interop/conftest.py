@@ -1,0 +1,60 @@
+"""What the interoperability tests share: the foreign side on each broker, and messages of a name of their own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from comity.sdk.errors import ConfigError
+from comity.transports.brokers import Broker
+
+from .peer import Peer, running_peer
+from .sides import Side
+
+NOT_RUN = "NOT RUN: "
+
+
+@pytest.fixture(scope="session")
+def peer() -> Iterator[Peer]:
+    """The foreign side, started once; the policy for machines that lack it is that for brokers."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(running_peer())
+        except ConfigError as error:
+            if os.environ.get("COMITY_REQUIRE_ALL") == "1":
+                pytest.fail(f"COMITY_REQUIRE_ALL=1, but {error}")
+            pytest.skip(f"{NOT_RUN}{error}")
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kafka(peer: Peer, kafka_server: Broker) -> Side:
+    """kafkajs and the SDK's Kafka binding."""
+    return _begun(Side(peer, "kafka", kafka_server.url))
+
+
+@pytest.fixture(scope="session")
+def mqtt(peer: Peer, mqtt_server: Broker) -> Side:
+    """MQTT.js and the SDK's MQTT binding."""
+    return _begun(Side(peer, "mqtt", mqtt_server.url))
+
+
+@pytest.fixture(scope="session")
+def nats(peer: Peer, nats_server: Broker) -> Side:
+    """nats.js; the SDK has no binding for NATS but reads and writes structured mode."""
+    return _begun(Side(peer, "nats", nats_server.url))
+
+
+@pytest.fixture
+def mark() -> str:
+    """An id that no other message has."""
+    return uuid.uuid4().hex
+
+
+def _begun(side: Side) -> Side:
+    side.begin()
+    return side
