@@ -23,12 +23,14 @@ _MOST_OCTETS = 128 << 20  # of what waits for one subscription at QoS 0
 _TURN = 64  # deliveries before others on the event loop have theirs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Message:
-    """What arrived; `confirm` where it was sent at QoS 1, called when `holders` subscriptions have let go of it."""
+    """What arrived; `packet` and `confirm` where it was sent at QoS 1: its identifier, and what to call when `holders`
+    subscriptions have let go of it."""
 
     address: str
     frame: Frame
+    packet: int
     size: int
     again: bool
     confirm: Callable[[], None] | None
@@ -117,6 +119,7 @@ class MqttSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._messages: deque[Message] = deque()
+        self._due_again: dict[int, Message] = {}
         self._octets = 0
         self._scheduled = False
         self._open = True
@@ -148,6 +151,8 @@ class MqttSubscription:
 
     def take(self, message: Message) -> None:
         """A message has arrived for this subscription."""
+        if self._is_known(message):
+            return
         if not self.paused and not self._messages:
             self._deliver(message)
         elif message.confirm is None and not self._has_room(message):
@@ -164,6 +169,19 @@ class MqttSubscription:
         message = self._messages.popleft()
         self._octets -= message.size
         return message
+
+    def expect_again(self) -> None:
+        """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
+        self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
+
+    def _is_known(self, message: Message) -> bool:
+        """Whether `message` waits already, sent over an earlier connection; it takes that one's place."""
+        known = self._due_again.pop(message.packet, None) if message.again else None
+        if known is None or known not in self._messages or known.frame != message.frame:
+            return False
+        self._messages[self._messages.index(known)] = message
+        known.let_go()
+        return True
 
     def drain(self) -> None:
         """Deliver all that waits, unless paused."""

@@ -98,7 +98,7 @@ class MqttTransport:
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive)
+        connection = Connection(self._settings, self._receive, self._expect_again)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -220,6 +220,11 @@ class MqttTransport:
         for route in self._routes.values():
             await route.settle()
 
+    def _expect_again(self) -> None:
+        for route in self._routes.values():
+            for member in route.members:
+                member.expect_again()
+
     # ---------------------------------------------------------------- messages
 
     def _native(self, frame: Frame) -> Native:
@@ -250,7 +255,9 @@ class MqttTransport:
             if confirm is not None:
                 confirm()
             return
-        message = Message(address, frame, len(publish.payload), publish.again, confirm, holders=1)
+        message = Message(
+            address, frame, publish.packet, len(publish.payload), publish.again, confirm, holders=1
+        )
         if publish.retained:
             self._asked.get(publish.topic, []).append(frame)
         else:
