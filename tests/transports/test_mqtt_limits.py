@@ -75,7 +75,7 @@ async def test_what_a_paused_subscriber_holds_does_not_grow_with_reconnections(
             await sender.publish(address, frame(b"%d" % number), guarantee=SURE)
         for _ in range(3):
             await settle(sender, receiver)
-            assert subscription.waiting == 5  # type: ignore[attr-defined]
+            assert len(subscription.waiting) == 5  # type: ignore[attr-defined]
             await until(cut(receiver))
         await settle(receiver)
         subscription.resume()

@@ -43,19 +43,19 @@ _RESUMED: Final = b"\x01"
 
 
 class Connection:
-    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives, and `on_resume` is
-    told before the broker sends again what was not confirmed."""
+    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives. With each contact
+    `on_contact` is told first whether the broker resumed the session, and so sends again what was not confirmed."""
 
     def __init__(
         self,
         settings: Settings,
         on_publish: Callable[[Connection, Publish], None],
-        on_resume: Callable[[], None],
+        on_contact: Callable[[bool], None],
     ) -> None:
         self.offers = Properties()
         self._settings = settings
         self._on_publish = on_publish
-        self._on_resume = on_resume
+        self._on_contact = on_contact
         self._closed = False
         self._link: Link | None = None
         self._up = asyncio.Event()
@@ -333,8 +333,7 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            if body[:1] == _RESUMED:
-                self._on_resume()
+            self._on_contact(body[:1] == _RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))

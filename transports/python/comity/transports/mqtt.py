@@ -98,7 +98,7 @@ class MqttTransport:
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive, self._expect_again)
+        connection = Connection(self._settings, self._receive, self._on_contact)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -180,6 +180,9 @@ class MqttTransport:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.abort()
+            for route in self._routes.values():
+                for member in list(route.members):
+                    member.end()
             self._routes.clear()
             self._topics.clear()
 
@@ -214,16 +217,16 @@ class MqttTransport:
                 await self._withdraw(connection, route)
 
     async def _drain(self) -> None:
-        for route in self._routes.values():
-            for member in route.members:
+        routes = list(self._routes.values())
+        for route in routes:
+            for member in list(route.members):
                 member.drain()
-        for route in self._routes.values():
+        for route in routes:
             await route.settle()
 
-    def _expect_again(self) -> None:
+    def _on_contact(self, resumed: bool) -> None:
         for route in self._routes.values():
-            for member in route.members:
-                member.expect_again()
+            route.begin(resumed=resumed)
 
     # ---------------------------------------------------------------- messages
 
