@@ -95,8 +95,9 @@ def _arrivals(journal: list[dict[str, Any]], ops: dict[str, tuple[str, str]]) ->
     for record in journal:
         if record["what"] != "arrived":
             continue
+        emitted: dict[str, Any] = journal[record["of"]]
         try:
-            doc = _doc(journal[record["of"]])
+            doc = _doc(emitted)
             data = members_of(data_of(doc))
         except (NotAnEvent, Lexical):
             continue  # for other rows to blame
