@@ -103,8 +103,8 @@ def free_ports(count: int) -> list[int]:
 def cluster(tmp_path: Path) -> Iterator[tuple[Path, dict[str, int]]]:
     """The three servers as processes, with the container's paths, names and ports put in place of its own."""
     certs, ports = certified(tmp_path), free_ports(6)
-    clients = dict(zip(NODES, ports[:3], strict=True))
-    routes = dict(zip(NODES, ports[3:], strict=True))
+    clients: dict[str, int] = dict(zip(NODES, ports[:3], strict=True))
+    routes: dict[str, int] = dict(zip(NODES, ports[3:], strict=True))
     with ExitStack() as stack:
         for node in NODES:
             stack.callback(_end, _start(tmp_path / node, node, certs, clients, routes))
