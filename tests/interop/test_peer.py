@@ -1,4 +1,4 @@
-"""Getting the foreign side: what a machine that lacks something is told, and that an answer is waited for no longer than said."""
+"""Getting the foreign side: what a machine that lacks something is told, and that no answer is waited for without end."""
 
 from __future__ import annotations
 
