@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -169,7 +169,7 @@ class Live:
         if again:
             self._assign()
 
-    def _spread(self, topic: str, channel: Channel, partitions: list[int]) -> bool:
+    def _spread(self, topic: str, channel: Channel, partitions: Sequence[int]) -> bool:
         """Let each reading have the partitions that it needs now; those of before go on to be read, too."""
         again = False
         for reading in list(channel):
