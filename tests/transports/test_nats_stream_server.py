@@ -195,6 +195,13 @@ async def test_what_is_kept_is_replayed_from_a_time(nats_server: Broker, space: 
         assert numbers(await member.expect(4)) == [0, 1, 2, 3]
 
 
+async def test_what_is_no_time_is_refused_and_leaves_nothing(nats_server: Broker, space: str) -> None:
+    async with opened(nats_server.url, stream=600) as transport:
+        for since in (1e30, float("nan")):
+            with pytest.raises(ConfigError, match="is no time"):
+                await transport.subscribe(f"{space}.test.v1.things", Inbox(), since=since)
+
+
 async def test_core_and_stream_hear_each_other_and_nothing_twice(nats_server: Broker, space: str) -> None:
     """Processes with streams and without them share a mesh, and both guarantees an address."""
     address = f"{space}.test.v1.things"
@@ -348,7 +355,15 @@ async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Br
 
 @pytest.mark.parametrize(
     "bad",
-    ["stream=0", "stream=x", "stream=60&replicas=1.5", "replicas=3", "stream=9", "stream=600&timeout=61"],
+    [
+        "stream=0",
+        "stream=x",
+        "stream=60&replicas=1.5",
+        "replicas=3",
+        "stream=9",
+        "stream=600&timeout=61",
+        "inbox=a.*",
+    ],
 )
 def test_a_wrong_option_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):

@@ -22,7 +22,7 @@ from nats.aio.subscription import Subscription as Native
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from comity.sdk.address import Pattern, parse_address, to_nats
-from comity.sdk.errors import ComityError, TransportError
+from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
 from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports._nats_stream import Stream, Streams
@@ -305,15 +305,19 @@ class Live(Reading):
 
 
 def starting(since: float | None, *, anew: bool) -> dict[str, Any]:
-    """Where a consumer begins: with all of a stream that was made anew, else at Unix second `since`, else now."""
+    """Where a consumer begins: with all of a stream that was made anew, else at Unix second `since`, else now.
+
+    Raises `ConfigError` where `since` is no time.
+    """
     if anew:
         return {"deliver_policy": DeliverPolicy.ALL}
     if since is None:
         return {"deliver_policy": DeliverPolicy.NEW}
-    return {
-        "deliver_policy": DeliverPolicy.BY_START_TIME,
-        "opt_start_time": datetime.fromtimestamp(since, UTC),
-    }
+    try:
+        begin = datetime.fromtimestamp(since, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigError(f"since={since} is no time: {error}") from error
+    return {"deliver_policy": DeliverPolicy.BY_START_TIME, "opt_start_time": begin}
 
 
 def _nothing() -> None:
