@@ -64,6 +64,8 @@ def test_every_command_helps_with_an_example(command: list[str]) -> None:
         ["generate", "/no/such/directory"],
         ["generate", "spec/registry/v1", "--target", "cobol"],
         ["brokers", "up", "nonsense"],
+        ["brokers", "up", "mqtt", "--nodes", "3"],
+        ["brokers", "up", "nats", "--nodes", "2"],
         ["serve", "registry", "--transport", "nonsense://x", "--journal", "memory:"],
         ["serve", "registry", "--transport", "nats://127.0.0.1:1", "--journal", "memory:"],
         ["serve", "registry", "--transport", "memory://x", "--journal", "sqlite:/no/such/directory/r.db"],

@@ -16,7 +16,9 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 
 from .load import Load
+from .order import told_out_of_order
 from .processes import Service, eventually
+from .watching import Watched, watched_on
 
 __all__ = ["KINDS", "SERVICES", "Cluster", "cluster_on", "schedule_of", "survives"]
 
@@ -30,8 +32,8 @@ STANDSTILL = 60.0
 class Cluster:
     """A broker, three services on one journal in it, and agents who ask all of them."""
 
-    def __init__(self, broker: Broker, services: list[Service], loads: list[Load]) -> None:
-        self.broker, self.services, self.loads = broker, services, loads
+    def __init__(self, broker: Broker, services: list[Service], loads: list[Load], pair: Watched) -> None:
+        self.broker, self.services, self.loads, self.pair = broker, services, loads, pair
 
     async def survive(self, schedule: list[tuple[str, int]], dice: random.Random) -> None:
         """Kill what the schedule names, let the load go on without it, start it again; all under load.
@@ -42,6 +44,7 @@ class Cluster:
         async with asyncio.TaskGroup() as group:
             for load in self.loads:
                 group.create_task(load.run())
+            group.create_task(self.pair.write())
             await self._go_on(dice.randrange(50, 200))
             for kind, number in schedule:
                 await self._strike(kind, number, dice.randrange(50, 200))
@@ -51,6 +54,7 @@ class Cluster:
             await self._go_on(50)
             for load in self.loads:
                 load.stop()
+            self.pair.stop()
 
     async def _strike(self, kind: str, number: int, enough: int) -> None:
         for load in self.loads:
@@ -91,7 +95,8 @@ async def cluster_on(
             stack.push_async_callback(transport.close)
             await transport.open()
             loads.append(Load(seed, number, transport, namespace))
-        yield Cluster(broker, services, loads)
+        pair = await stack.enter_async_context(watched_on(broker.url, namespace))
+        yield Cluster(broker, services, loads, pair)
 
 
 def schedule_of(seed: int, services: int, nodes: int) -> tuple[list[tuple[str, int]], random.Random]:
@@ -117,9 +122,11 @@ async def survives(
     async with cluster_on(broker, journal, namespace, directory, seed) as cluster:
         try:
             await cluster.survive(schedule, dice)
+            await cluster.pair.check()
         except BaseException as error:
             error.add_note(told)
             raise
+    assert told_out_of_order(cluster.loads) == [], told
     for load in cluster.loads:
         found = load.judged()
         assert not found.lost, told

@@ -35,6 +35,11 @@ class Load(LiveWorld):
         self._stopped = False
         self.answered = 0
 
+    @property
+    def began(self) -> float:
+        """When it began, in seconds of the clock that all loads of a process share."""
+        return self._start
+
     def stop(self) -> None:
         """Begin nothing more; `run` then settles, audits and returns."""
         self._stopped = True

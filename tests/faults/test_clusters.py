@@ -13,6 +13,7 @@ from comity.transports.brokers import Broker
 
 from ..conftest import broker_or_policy
 from .cluster import KINDS, cluster_on, survives
+from .order import told_out_of_order
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -30,6 +31,9 @@ async def test_services_that_share_nothing_are_found_out(
     """The judge that finds nothing wrong above finds three registries where one is due."""
     async with cluster_on(nats_server, "memory:", space, tmp_path, seed=1) as cluster:
         await cluster.survive([], random.Random(1))
+        with pytest.raises(AssertionError):
+            await cluster.pair.check()
+    assert told_out_of_order(cluster.loads)
     rows = {row for load in cluster.loads for found in load.judged().violations for row in found.rows}
     assert rows & {"REG-REV-001", "REG-REV-002", "REG-REV-003", "REG-REV-004"}
 

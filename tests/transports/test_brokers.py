@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from comity.sdk.errors import ConfigError, TransportError
-from comity.transports import _layout, _mqtt_server, _processes, brokers
+from comity.sdk.ports import Durability
+from comity.transports import _layout, _mqtt_server, _processes, brokers, open_journal
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened, refused
 from tests.transports.contract import Inbox, frame
@@ -249,7 +250,11 @@ def test_three_nodes_are_one_broker_and_heal() -> None:
 
 async def test_any_node_will_do_for_a_client(space: str) -> None:
     """A URL that names nodes which are not there opens by one that is; what was subscribed moves along."""
-    with broker_or_policy("nats", nodes=3) as broker:
+    with broker_or_policy("nats", nodes=3, tls=True) as broker:
+        servers, _, trust = broker.url.partition("?")
+        async with open_journal(f"jetstream:{servers}/x?replicas=3&{trust}") as journal:
+            assert journal.durability is Durability.HOST
+            assert await journal.append(b"x") == 1
         broker.nodes[0].kill()
         async with asyncio.timeout(30), opened(broker.url) as transport:
             inbox = Inbox()
@@ -306,13 +311,13 @@ def test_a_port_that_somebody_took_is_left_to_them(name: str, monkeypatch: pytes
         pass
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = iter([taken.getsockname()[1]])
-        real = _layout._free_ports
+        real = _layout.free_ports
 
         def choose(number: int) -> Iterator[int]:
             free = list(real(number))
             return iter([next(ports, free[0]), *free[1:]])
 
-        monkeypatch.setattr(_layout, "_free_ports", choose)
+        monkeypatch.setattr(_layout, "free_ports", choose)
         with brokers.running(name) as broker:
             assert greets(broker.url)
             assert next(ports, None) is None
@@ -358,7 +363,7 @@ ctypes.CDLL(None).syscall({number}, 0)
     while stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline
     assert _processes.alive(child.pid, begun)
-    _processes.end(child.pid, begun, kill=True)
+    _processes.end([(child.pid, begun)], kill=True)
     assert not _layout.listens(port)
     child.stdout.close()
     child.wait()

@@ -47,5 +47,6 @@ def _show(running: Sequence[Running], *, as_json: bool) -> int:
 
 
 def _processes(broker: Running) -> str:
-    """The processes of its nodes; one that died says so."""
-    return ",".join(str(node.pid) if node.alive else "dead" for node in broker.nodes)
+    """The processes of its nodes; where some live, one that died says so."""
+    ended = not broker.alive
+    return ",".join(str(node.pid) if ended or node.alive else "dead" for node in broker.nodes)

@@ -158,6 +158,5 @@ def serves(broker: Running) -> bool:
 
 def end(broker: Running, numbers: Collection[int] | None = None, *, kill: bool = False) -> None:
     """End those nodes, or all; gently first unless `kill`."""
-    for node in broker.nodes:
-        if numbers is None or node.number in numbers:
-            _processes.end(node.pid, node.started, kill=kill)
+    ended = [node for node in broker.nodes if numbers is None or node.number in numbers]
+    _processes.end([(node.pid, node.started) for node in ended], kill=kill)

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from comity.sdk.errors import ConfigError, TransportError
 
-__all__ = ["HOST", "Layout", "Seat", "Server", "lay_out", "listens", "opened"]
+__all__ = ["HOST", "Layout", "Seat", "Server", "free_ports", "lay_out", "listens", "opened"]
 
 HOST: Final = "127.0.0.1"
 _PORTS: Final = range(20_000, 32_768)
@@ -104,7 +104,7 @@ class Server(Protocol):
 
 def lay_out(directory: Path, *, nodes: int, tls: bool, config: str) -> Layout:
     """A fresh layout in `directory` on ports that are free. Raises `ConfigError` where certificates cannot be made."""
-    ports = _free_ports(2 * nodes)
+    ports = free_ports(2 * nodes)
     seats = tuple(
         Seat(number, directory / str(number), next(ports), next(ports)) for number in range(1, nodes + 1)
     )
@@ -125,8 +125,8 @@ def _certify(layout: Layout) -> None:
     Authority(layout.ca.parent, days=_DAYS).issue("server", days=_DAYS)
 
 
-def _free_ports(number: int) -> Iterator[int]:
-    """Ports below those that systems give to outgoing connections, so that a node that was down finds its own again."""
+def free_ports(number: int) -> Iterator[int]:
+    """So many free ports, below those of outgoing connections, so that a node that was down finds its own again."""
     found: list[int] = []
     with ExitStack() as stack:
         for port in random.sample(_PORTS, len(_PORTS)):

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -104,22 +104,27 @@ def alive(pid: int, start: str) -> bool:
     return started(pid) == start
 
 
-def end(pid: int, start: str, *, kill: bool = False) -> None:
-    """End the process, gently first unless `kill`; does nothing to another one that got the same id."""
+def end(processes: Iterable[tuple[int, str]], *, kill: bool = False) -> None:
+    """End those processes, each given by its id and start, gently first unless `kill`.
+
+    Does nothing to another one that got the same id.
+    """
+    processes = list(processes)
     for number in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
-        if not alive(pid, start):
+        left = [one for one in processes if alive(*one)]
+        for pid, _ in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if _gone(left):
             break
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        if _gone(pid, start):
-            break
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    for pid, _ in processes:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
-def _gone(pid: int, start: str) -> bool:
+def _gone(processes: Iterable[tuple[int, str]]) -> bool:
     deadline = time.monotonic() + _PATIENCE
-    while alive(pid, start):
+    while any(alive(*one) for one in processes):
         if time.monotonic() > deadline:
             return False
         time.sleep(_STEP)
