@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := build/bench
 export PYTHONDONTWRITEBYTECODE = 1
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup certify test test-quick gen gen-check lint format types mutants bench build clean
+.PHONY: help setup certify test test-quick soak soak-stalled gen gen-check lint format types mutants bench build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ test: setup ## Run all tests, brokers included (under 10 minutes)
 
 test-quick: setup ## Run the tests that take no broker and no patience (under 1 minute)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow and not broker"
+
+soak: setup ## Kill services and broker nodes under load (2 to 3 minutes; COMITY_SEED=N repeats a schedule)
+	$(BIN)/pytest tests/faults/soak.py --capture=no
 
 gen: setup ## Regenerate everything that derives from spec/
 	$(BIN)/python -m comity.compiler gen
@@ -54,8 +58,16 @@ types: setup ## mypy and pyright, both strict
 mutants: setup ## Prove that every MUST row has a property that bites (about 10 minutes)
 	$(BIN)/python -m tests.mutants.run
 
-bench: setup ## Measure, and write docs/benchmarks.md
-	$(BIN)/python -m tests.benchmarks.run --write docs/benchmarks.md
+$(BENCH)/.installed: pyproject.toml tests/benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[all]' -r tests/benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH)/.installed ## Measure, and write docs/benchmarks.md (about 15 minutes; SOAK=--soak adds 7)
+	$(BENCH)/bin/python -m tests.benchmarks.run $(SOAK) --write docs/benchmarks.md
+
+soak-stalled: $(BENCH)/.installed ## Measure memory under a stalled consumer on every broker (about 7 minutes)
+	$(BENCH)/bin/python -m tests.benchmarks.soak_stalled
 
 build: setup ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist

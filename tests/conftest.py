@@ -43,11 +43,13 @@ def kafka_server() -> Iterator[Broker]:
 
 
 @contextmanager
-def broker_or_policy(name: str, config: str = "") -> Generator[Broker, None, None]:
+def broker_or_policy(
+    name: str, config: str = "", *, nodes: int = 1, tls: bool = False
+) -> Generator[Broker, None, None]:
     """A broker for the block, or the policy for machines that lack it."""
     with ExitStack() as stack:
         try:
-            broker = stack.enter_context(running(name, config))
+            broker = stack.enter_context(running(name, config, nodes=nodes, tls=tls))
         except ConfigError as error:
             not_had(error)
         yield broker

@@ -71,4 +71,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    emit(rows())
+    emit(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import time
@@ -46,11 +47,17 @@ def interleaved(
     return {name: statistics.median(values[1:]) for name, values in samples.items()}
 
 
-def emit(rows: Sequence[Row]) -> None:
-    """Print `rows`, as JSON where the command line says `--json`."""
+def emit(rows: Sequence[Row] | Callable[[], Sequence[Row]]) -> None:
+    """Print `rows`, as JSON where the command line says `--json`.
+
+    Where they are still to be measured, being told to end ends that in order, so that brokers and children go too.
+    """
+    if callable(rows):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        rows = rows()
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    if parser.parse_args().json:
+    if parser.parse_known_args()[0].json:
         json.dump([asdict(row) for row in rows], sys.stdout)
         return
     for row in rows:

@@ -14,6 +14,18 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PATIENCE = 1800  # seconds that one script may take
+PACKAGES = (
+    "pydantic",
+    "jiter",
+    "PyNaCl",
+    "cloudevents",
+    "nats-py",
+    "aiokafka",
+    "gmqtt",
+    "faststream",
+    "uvloop",
+)
 
 
 def _cpu() -> str:
@@ -30,10 +42,17 @@ def _cpu() -> str:
 def _measure(script: Path) -> list[dict[str, Any]]:
     print(f"{script.name} …", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", f"tests.benchmarks.{script.stem}", "--json"]
-    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        raise SystemExit(f"{script.name} failed with status {done.returncode}:\n{done.stderr}")
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    with subprocess.Popen(
+        command, cwd=HERE.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+        except BaseException:
+            process.terminate()  # and not kill: it has brokers and children to end
+            raise
+    if process.returncode:
+        raise SystemExit(f"{script.name} failed with status {process.returncode}:\n{errors}")
+    rows: list[dict[str, Any]] = json.loads(output)
     return rows
 
 
@@ -62,9 +81,7 @@ def _row(row: dict[str, Any]) -> str:
 
 def report(results: dict[str, list[dict[str, Any]]]) -> str:
     """docs/benchmarks.md."""
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("pydantic", "jiter", "PyNaCl", "cloudevents", "nats-py")
-    )
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     head = [
         "# Benchmarks",
         "",
@@ -76,7 +93,7 @@ def report(results: dict[str, list[dict[str, Any]]]) -> str:
         f"- Python {platform.python_version()}; {packages}",
     ]
     for script, rows in results.items():
-        title = script.removeprefix("bench_").removesuffix(".py").replace("_", " ")
+        title = script.removeprefix("bench_").removeprefix("soak_").removesuffix(".py").replace("_", " ")
         head += [
             "",
             f"## {title}",
@@ -92,8 +109,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, help="file to write; standard output by default")
     parser.add_argument("--only", default="", help="run the scripts whose name contains this")
+    parser.add_argument("--soak", action="store_true", help="run what takes minutes as well")
     args = parser.parse_args()
-    text = report({s.name: _measure(s) for s in sorted(HERE.glob("bench_*.py")) if args.only in s.name})
+    scripts = [*sorted(HERE.glob("bench_*.py")), *(sorted(HERE.glob("soak_*.py")) if args.soak else ())]
+    text = report({script.name: _measure(script) for script in scripts if args.only in script.name})
     if args.write:
         args.write.write_text(text, encoding="utf-8")
     else:

@@ -14,19 +14,26 @@ from comity.transports.brokers import Broker
 pytestmark = pytest.mark.broker
 
 
-def certified(broker: Broker) -> Counter[str]:
-    """How many rows of the reference passed, failed and so on over `broker`, in a few plans."""
-    options = ["--live", "--reference", "--plans", "48", "--namespace", "certified", "--json"]
-    command = [sys.executable, "-m", "comity.cli", "certify", broker.url, *options]
+def certified(url: str, plans: int = 48) -> Counter[str]:
+    """How many rows of the reference passed, failed and so on over the broker there, in a few plans."""
+    options = ["--live", "--reference", "--plans", str(plans), "--namespace", "certified", "--json"]
+    command = [sys.executable, "-m", "comity.cli", "certify", url, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in (0, 2), done.stderr  # so few plans may leave some requirements inconclusive
     rows = json.loads(done.stdout)["requirements"]
-    key = f"live:{broker.url.partition(':')[0]}"
+    key = f"live:{url.partition(':')[0]}"
     return Counter(row["cells"][key]["verdict"] for row in rows)
 
 
+def test_the_reference_fails_nothing_over_streams_of_nats(nats_server: Broker) -> None:
+    """Channels are streams of their own there, too; over core NATS `make certify` does it at length."""
+    found = certified(f"{nats_server.url}?stream=600", plans=24)
+    assert found["fail"] == 0
+    assert found["pass"] >= 30
+
+
 def test_the_reference_fails_nothing_over_mqtt(mqtt_server: Broker) -> None:
-    found = certified(mqtt_server)
+    found = certified(mqtt_server.url)
     assert found["fail"] == 0
     assert found["pass"] >= 40
 
@@ -34,6 +41,6 @@ def test_the_reference_fails_nothing_over_mqtt(mqtt_server: Broker) -> None:
 @pytest.mark.xdist_group("kafka")
 def test_the_reference_fails_nothing_over_kafka(kafka_server: Broker) -> None:
     """Answers and changes travel on topics of their own there, and overtake each other."""
-    found = certified(kafka_server)
+    found = certified(kafka_server.url)
     assert found["fail"] == 0
     assert found["pass"] >= 40

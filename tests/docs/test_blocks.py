@@ -132,6 +132,13 @@ def test_the_broker_is_swapped_as_written(tmp_path: Path) -> None:
     follow(ROOT / "docs/swap.md", tmp_path, broker=True)
 
 
+@pytest.mark.broker
+@pytest.mark.slow
+@pytest.mark.usefixtures("nats_server", "mqtt_server")
+def test_two_brokers_are_joined_as_written(tmp_path: Path) -> None:
+    follow(ROOT / "docs/gateway.md", tmp_path, broker=True)
+
+
 @pytest.mark.parametrize("path", [page("docs/agent.md")])
 def test_the_pieces_of_the_page_make_a_program(path: Path, tmp_path: Path) -> None:
     pieces = [block.text for block in blocks(path) if block.language == "python" and "body" in block.words]

@@ -50,12 +50,18 @@ async def _outcome(process: Process) -> Ended:
 
 
 class Service:
-    """`comity serve registry` on `url` and `journal`, in a process of its own; it can be started again and again."""
+    """`comity serve registry` on `url` and `journal`, in a process of its own; it can be started again and again.
 
-    def __init__(self, url: str, journal: Path, namespace: str, *options: str) -> None:
-        self.journal = journal
+    `journal` is a file for SQLite, or a URL; the process runs in `directory`, by default beside the file.
+    """
+
+    def __init__(
+        self, url: str, journal: Path | str, namespace: str, *options: str, directory: Path | None = None
+    ) -> None:
+        kept = f"sqlite:{journal}" if isinstance(journal, Path) else journal
+        self._directory = directory or Path(kept.partition(":")[2]).parent
         self._arguments = (
-            *("serve", "registry", "--transport", url, "--journal", f"sqlite:{journal}"),
+            *("serve", "registry", "--transport", url, "--journal", kept),
             *("--namespace", namespace, "--json", *options),
         )
         self._process: Process | None = None
@@ -63,7 +69,7 @@ class Service:
     async def start(self) -> None:
         """Start it and wait until it says that it serves."""
         process = self._process = await asyncio.create_subprocess_exec(
-            *COMITY, *self._arguments, stdout=PIPE, stderr=PIPE, cwd=self.journal.parent
+            *COMITY, *self._arguments, stdout=PIPE, stderr=PIPE, cwd=self._directory
         )
         assert process.stdout is not None
         async with asyncio.timeout(_PATIENCE):

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from comity.mesh import Mesh
-from comity.sdk.errors import Refused, TimedOut
+from comity.sdk.errors import TimedOut
 from comity.transports.brokers import Broker
 
 from .processes import eventually, serving
+from .watching import watched_on
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -23,54 +24,26 @@ async def test_requests_are_repeated_and_watches_go_on(
     own_server: Broker, tmp_path: Path, space: str
 ) -> None:
     """REG-AGT-001, REG-AGT-006: what was under way succeeds or times out; a watch sees every change once, in order."""
-    url, stop = own_server.url, asyncio.Event()
-    seen: list[int] = []
-    answered: list[int] = []
-    refusals: list[str] = []
-
-    async def watch(mesh: Mesh) -> None:
-        async for change in mesh.registry.watch(capability="x", lease_ms=1500):
-            if change.kind == "put" and change.entry is not None:
-                seen.append(change.revision)
-
-    async def write(mesh: Mesh) -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            try:
-                answered.append(await mesh.registry.update(metadata={"n": number}))
-            except TimedOut:
-                continue
-            except Refused as refusal:
-                refusals.append(refusal.code)
-
+    url = own_server.url
     async with (
         asyncio.timeout(100),
         serving(url, tmp_path / "registry.db", space) as service,
-        Mesh.connect(url, agent="watcher", namespace=space) as watcher,
-        Mesh.connect(url, agent="writer", namespace=space) as writer,
+        watched_on(url, space) as pair,
     ):
-        lease = await writer.registry.register(capabilities=["x"], lease_ms=600_000)
-        watching = asyncio.create_task(watch(watcher))
-        writing = asyncio.create_task(write(writer))
+        writing = asyncio.create_task(pair.write())
+
+        async def go_on() -> None:
+            enough = len(pair.answered) + 50
+            await eventually(lambda: len(pair.answered) >= enough, "writing stands still", 30)
+
         for _ in range(KILLS):
-            enough = len(answered) + 50
-            await eventually(lambda enough=enough: len(answered) >= enough, "writing stands still", 30)  # type: ignore[misc]
+            await go_on()
             await asyncio.to_thread(own_server.kill)
             await asyncio.to_thread(own_server.restart)
-        enough = len(answered) + 50
-        await eventually(lambda: len(answered) >= enough, "writing stands still", 30)
-        stop.set()
+        await go_on()
+        pair.stop()
         await writing
-        assert refusals == []
-        last = (await watcher.registry.lookup(writer.agent, consistency="linearizable")).revision
-        await eventually(lambda: bool(seen) and seen[-1] == last, "the watch stands still", 30)
-        assert seen == sorted(set(seen))
-        missed = set(answered) - set(seen)
-        assert {revision for revision in missed if revision > seen[0]} == set()
-        assert seen[0] >= lease.revision
-        watching.cancel()
-        await asyncio.wait({watching})
+        await pair.check()
         assert (await service.stop()).code == 0
 
 

@@ -13,14 +13,14 @@ import select
 import signal
 import sys
 
-from comity.transports.journals.sqlite import SqliteJournal
+from comity.transports import open_journal
 
 CLIENTS = 16
 
 
 async def live(url: str, life: int, acknowledged: int, started: int) -> None:
     """Append until killed."""
-    async with SqliteJournal(url) as journal:
+    async with open_journal(url) as journal:
 
         async def client(name: int) -> None:
             count = 0

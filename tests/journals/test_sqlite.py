@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from comity.transports.journals._sqlite_file import SqliteFile
 from comity.transports.journals.sqlite import SqliteJournal
 from tests.journals.contract import *  # noqa: F403
 from tests.journals.contract import MakeJournal, read
+from tests.journals.lives import survived
 
 
 @pytest.fixture
@@ -312,25 +312,4 @@ async def test_two_processes_appending_at_once_keep_one_order(url: str) -> None:
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_over_fifty_kills(url: str, tmp_path: Path) -> None:
-    acknowledged = tmp_path / "acknowledged"
-    killer = Path(__file__).with_name("killer.py")
-    command = [sys.executable, str(killer), url, str(acknowledged), "50"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in acknowledged.read_text(encoding="ascii").splitlines()]
-    promised = {int(position): f"{life}:{client}:{count}".encode() for position, life, client, count in lines}
-    assert len(promised) == len(lines) > 1000
-    assert {line[1] for line in lines} == {str(life) for life in range(50)}
-    found = asyncio.run(everything(url))
-    assert promised.items() <= dict(found).items()
-    assert max(Counter(entry.data for entry in found).values()) == 1
-    last: dict[bytes, int] = {}
-    for entry in found:
-        client, count = entry.data.rsplit(b":", 1)
-        assert last.get(client, -1) + 1 == int(count), "a client's entries stand in its order, without a gap"
-        last[client] = int(count)
-
-
-async def everything(url: str) -> list[Entry]:
-    async with SqliteJournal(url) as journal:
-        return await read(journal, 0, await journal.end())
+    survived(url, tmp_path / "acknowledged", lives=50)

@@ -53,13 +53,20 @@ async def record(journal: str) -> None:
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("target", ["memory", "jetstream"])
+@pytest.mark.parametrize(
+    "target", ["memory", "jetstream", pytest.param("kafka", marks=pytest.mark.xdist_group("kafka"))]
+)
 async def test_a_transplanted_journal_gives_the_same_state(
-    nats_server: Broker, tmp_path: Path, target: str
+    request: pytest.FixtureRequest, tmp_path: Path, target: str
 ) -> None:
     source = f"sqlite:{tmp_path / 'registry.db'}"
     await record(source)
-    place = {"memory": "memory:", "jetstream": f"jetstream:{nats_server.url}/{uuid.uuid4().hex}"}[target]
+    place = "memory:"
+    if target != "memory":
+        server: Broker = request.getfixturevalue(
+            {"jetstream": "nats_server", "kafka": "kafka_server"}[target]
+        )
+        place = f"{target}:{server.url}/{uuid.uuid4().hex}"
     async with open_journal(source) as one, open_journal(place) as other:
         async with aclosing(entries(one)) as found:
             async for entry in found:

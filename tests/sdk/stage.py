@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from comity.sdk.errors import LocalProtocolError
+from comity.sdk.errors import CapabilityError, LocalProtocolError
 from comity.sdk.ports import (
     Capabilities,
     Delivery,
@@ -207,6 +207,9 @@ class Wire:
         self.deliver: Callable[[Delivery], None] = lambda _: None
         self.capabilities = Capabilities(Ordering.TOTAL, frozenset(Guarantee))
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        raise CapabilityError("no death notice on this stage")
+
     async def open(self) -> None:
         return
 
@@ -219,7 +222,12 @@ class Wire:
         self.log.append(f"publish {frame.attributes['id']}")
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         if self.refuse is not None and len(self.lines) == self.refuse[0]:
             raise self.refuse[1]

@@ -45,6 +45,7 @@ BAD = {
     "comitycrit": ["", "a  b", "1a", "a b "],
     "comitykey": ["me"],
     "comitysig": ["short", "=" * 86],
+    "comityvia": ["", "me", f"{AGENT.agent_id}  {AGENT.agent_id}", " ".join([AGENT.agent_id] * 9)],
 }
 
 

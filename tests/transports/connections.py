@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -12,7 +12,7 @@ from comity.sdk.errors import TransportError
 from comity.sdk.ports import Transport
 from comity.transports import connect
 
-from .contract import frame, until_only
+from .contract import MakeTransport, frame, until_only
 
 
 @asynccontextmanager
@@ -26,6 +26,20 @@ async def opened(url: str, **options: str | float) -> AsyncGenerator[Transport, 
     finally:
         await transport.close()
     await until_only(tasks)
+
+
+@asynccontextmanager
+async def opener(url: str, **given: str | float) -> AsyncGenerator[MakeTransport]:
+    """Opens connections with these options and others; all are closed after the block."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**options: str | float) -> Transport:
+            transport = connect(url, **given, **options)
+            await transport.open()
+            stack.push_async_callback(transport.close)
+            return transport
+
+        yield make
 
 
 async def refused(url: str, match: str, **options: str | float) -> str:

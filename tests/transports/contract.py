@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -40,6 +41,13 @@ class Settling(Protocol):
     """A transport that can say when all that the broker has was handed out."""
 
     async def settled(self) -> None: ...
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """A transport that can end as if its process were killed."""
+
+    def abort(self) -> None: ...
 
 
 class Inbox(list[Delivery]):
@@ -374,6 +382,35 @@ async def test_a_refused_delivery_comes_again_flagged(make_transport: MakeTransp
     assert [(each.frame.data, each.redelivered) for each in inbox] == [(b"again", False), (b"again", True)]
 
 
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_what_was_published_before_is_replayed_or_refused(
+    make_transport: MakeTransport, space: str, group: str | None
+) -> None:
+    transport, inbox, address = await make_transport(), Inbox(), f"{space}.test.v1.things.k"
+    if not transport.capabilities.replay:
+        with pytest.raises(CapabilityError, match="replay"):
+            await transport.subscribe(address, inbox, group=group, since=0)
+        return
+
+    async def send(*datas: bytes) -> None:
+        for data in datas:
+            await transport.publish(address, frame(data), guarantee=Guarantee.AT_LEAST_ONCE)
+
+    await send(b"1", b"2")
+    before = time.time()
+    await until(lambda: time.time() > before + 0.02)
+    since = before + 0.01
+    await send(b"3", b"4")
+    await transport.subscribe(address, inbox, group=group, since=since)
+    await send(b"5")
+    await inbox.expect(3)
+    assert inbox.datas == [b"3", b"4", b"5"]
+    everything = Inbox()
+    await transport.subscribe(f"{space}.test.v1.things.>", everything, since=since - 60)
+    await everything.expect(5)
+    assert everything.datas == [b"1", b"2", b"3", b"4", b"5"]
+
+
 async def test_the_last_value_is_remembered_or_refused(make_transport: MakeTransport, space: str) -> None:
     transport, address = await make_transport(), f"{space}.test.v1.things.k"
     ask: Callable[[str], Awaitable[Frame | None]] = getattr(transport, "last_value")  # noqa: B009
@@ -386,6 +423,43 @@ async def test_the_last_value_is_remembered_or_refused(make_transport: MakeTrans
         await transport.publish(address, frame(data))
     await transport.publish(f"{space}.test.v1.things.other", frame(b"other"))
     assert await ask(address) == frame(b"new")
+
+
+async def test_a_death_notice_is_published_once_and_only_after_death_or_is_refused(
+    make_transport: MakeTransport, space: str
+) -> None:
+    witness, address = await make_transport(), f"{space}.test.v1.deaths.k"
+    if not witness.capabilities.death_notice:
+        with pytest.raises(CapabilityError, match="death notice"):
+            witness.on_death(address, frame())
+        return
+    inbox = Inbox()
+    await witness.subscribe(f"{space}.test.v1.deaths.*", inbox)
+    crashing, orderly = await make_transport(), await make_transport()
+    with pytest.raises(TransportError, match="already open"):
+        crashing.on_death(address, frame())
+    for number, transport in enumerate((crashing, orderly)):
+        await transport.close()
+        with pytest.raises(ConfigError):
+            transport.on_death("things", frame())
+        with pytest.raises(PayloadTooLarge):
+            transport.on_death(address, frame(b"x" * (transport.capabilities.max_payload + 1)))
+        transport.on_death(address, frame(b"replaced"))
+        transport.on_death(address, frame(b"%d" % number, subject="Euro €", datacontenttype="text/plain"))
+        await transport.open()
+    await orderly.close()
+    await settle(witness)
+    assert inbox == []
+    assert isinstance(crashing, Mortal)
+    crashing.abort()
+    crashing.abort()
+    (delivery,) = await inbox.expect(1)
+    assert delivery.address == address
+    assert delivery.frame == frame(b"0", subject="Euro €", datacontenttype="text/plain")
+    await witness.publish(address, frame(b"marker"))
+    await inbox.expect(2)
+    with pytest.raises(TransportError, match="not open"):
+        await crashing.publish(address, frame())
 
 
 async def test_a_callback_that_raises_harms_nobody(

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from comity.sdk.ports import Transport
-from comity.transports import connect
 from comity.transports.brokers import Broker
+from tests.transports.connections import opener
 from tests.transports.contract import *  # noqa: F403
 from tests.transports.contract import MakeTransport
 
@@ -18,14 +17,5 @@ pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
 @pytest_asyncio.fixture
 async def make_transport(kafka_server: Broker) -> AsyncIterator[MakeTransport]:
-    opened: list[Transport] = []
-
-    async def make(**options: str | float) -> Transport:
-        transport = connect(kafka_server.url, **options)
-        await transport.open()
-        opened.append(transport)
-        return transport
-
-    yield make
-    for transport in opened:
-        await transport.close()
+    async with opener(kafka_server.url) as make:
+        yield make

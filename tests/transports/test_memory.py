@@ -9,25 +9,17 @@ import pytest
 import pytest_asyncio
 
 from comity.sdk.errors import ConfigError
-from comity.sdk.ports import Guarantee, Subscription, Transport
+from comity.sdk.ports import Guarantee, Subscription
 from comity.transports import connect
+from tests.transports.connections import opener
 from tests.transports.contract import *  # noqa: F403
 from tests.transports.contract import Inbox, MakeTransport, frame
 
 
 @pytest_asyncio.fixture
 async def make_transport(space: str) -> AsyncIterator[MakeTransport]:
-    opened: list[Transport] = []
-
-    async def make(**options: str | float) -> Transport:
-        transport = connect(f"memory://{space}", **options)
-        await transport.open()
-        opened.append(transport)
-        return transport
-
-    yield make
-    for transport in opened:
-        await transport.close()
+    async with opener(f"memory://{space}") as make:
+        yield make
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from comity.sdk.ports import Transport
-from comity.transports import connect
 from comity.transports.brokers import Broker
+from tests.transports.connections import opener
 from tests.transports.contract import *  # noqa: F403
 from tests.transports.contract import MakeTransport
 
@@ -18,14 +17,5 @@ pytestmark = pytest.mark.broker
 
 @pytest_asyncio.fixture(params=[{}, {"retain": 600}], ids=["plain", "retaining"])
 async def make_transport(mqtt_server: Broker, request: pytest.FixtureRequest) -> AsyncIterator[MakeTransport]:
-    opened: list[Transport] = []
-
-    async def make(**options: str | float) -> Transport:
-        transport = connect(mqtt_server.url, **request.param, **options)
-        await transport.open()
-        opened.append(transport)
-        return transport
-
-    yield make
-    for transport in opened:
-        await transport.close()
+    async with opener(mqtt_server.url, **request.param) as make:
+        yield make

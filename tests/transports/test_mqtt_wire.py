@@ -46,6 +46,18 @@ def test_a_connect_octet_by_octet() -> None:
     assert "pw" not in repr(connect)
 
 
+def test_a_connect_with_a_will_octet_by_octet() -> None:
+    will = wire.Will(b"t", b"{}", "k", [("a", "b")], delay=5, retain=None)
+    connect = wire.Connect("me", 10, 300, 16, 1 << 24, "anna", None, will)
+    assert connect.encode().hex(" ") == (
+        "10 3a 00 04 4d 51 54 54 05 8c 00 0a 0d 11 00 00 01 2c 21 00 10 27 01 00 00 00 00 02 6d 65 "
+        "10 18 00 00 00 05 03 00 01 6b 26 00 01 61 00 01 62 00 01 74 00 02 7b 7d 00 04 61 6e 6e 61"
+    )
+    kept = wire.Will(b"t", b"{}", None, [], delay=0, retain=9).encode()
+    assert kept.hex(" ") == "0a 18 00 00 00 00 02 00 00 00 09 00 01 74 00 02 7b 7d"
+    assert will.flags | 0x20 == will._replace(retain=9).flags
+
+
 def test_small_packets_octet_by_octet() -> None:
     assert wire.subscribe(10, 5, "a/+", 1, retained=False) == b"\x82\x0b\x00\x0a\x02\x0b\x05\x00\x03a/+\x21"
     assert wire.subscribe(10, 5, "a/+", 1, retained=True)[-1] == 1

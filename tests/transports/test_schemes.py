@@ -22,15 +22,19 @@ def test_own_schemes_need_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(connect("mqtts://x"), MqttTransport)
     assert isinstance(connect("nats://x"), NatsTransport)
     assert isinstance(connect("tls://x"), NatsTransport)
+    assert isinstance(connect("ws://x"), MqttTransport)
+    assert isinstance(connect("wss://x"), MqttTransport)
     assert isinstance(open_journal("memory:"), MemoryJournal)
 
 
 @pytest.mark.parametrize("url", ["", "nats", "amqp://guest:secret@x", "amqp://secret@[::1", ":", "//x"])
 def test_an_unknown_scheme_names_the_known_ones_and_no_secret(url: str) -> None:
-    with pytest.raises(ConfigError, match="known are kafka:, memory:, mqtt:, mqtts:, nats:, tls:") as caught:
+    with pytest.raises(
+        ConfigError, match="known are kafka:, kafkas:, memory:, mqtt:, mqtts:, nats:, tls:, ws:, wss:"
+    ) as caught:
         connect(url)
     assert "secret" not in str(caught.value)
-    with pytest.raises(ConfigError, match="known are jetstream:, memory:, sqlite:"):
+    with pytest.raises(ConfigError, match="known are jetstream:, kafka:, memory:, sqlite:"):
         open_journal(url)
 
 
@@ -40,7 +44,9 @@ def test_third_parties_add_schemes_but_shadow_none(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(comity.transports, "entry_points", points)
     assert isinstance(connect("nats://x"), NatsTransport)
-    with pytest.raises(ConfigError, match="kafka:, memory:, mqtt:, mqtts:, nats:, pigeon:, tls:"):
+    with pytest.raises(
+        ConfigError, match="kafka:, kafkas:, memory:, mqtt:, mqtts:, nats:, pigeon:, tls:, ws:, wss:"
+    ):
         connect("owl://x")
     with pytest.raises(ValueError, match="dictionary update sequence"):
         connect("pigeon://x")

@@ -25,6 +25,8 @@ brokers = typer.Typer(help="Run real brokers on loopback.", no_args_is_help=True
 app.add_typer(spec, name="spec")
 app.add_typer(serve, name="serve")
 app.add_typer(brokers, name="brokers")
+transport = typer.Typer(help="Prepare a broker.", no_args_is_help=True, context_settings=_HELP)
+app.add_typer(transport, name="transport")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -221,17 +223,52 @@ def serve_registry(
     raise typer.Exit(serve_registry_command(transport, journal, namespace, profile, identity, as_json=json))
 
 
+@serve.command("gateway")
+def serve_gateway(
+    from_: Annotated[str, typer.Option("--from", help="Transport URL of one broker.")],
+    to: Annotated[str, typer.Option("--to", help="Transport URL of the other one.")],
+    from_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Namespace at home on the first, to be read on the other; repeatable."),
+    ] = None,
+    to_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Namespace at home on the second, likewise."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="`open`, or `signed`, which verifies what it sends on."),
+    ] = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(help="File with the gateway's key; made on first use."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Join two brokers: namespaces at home on one can be read, and only read, on the other.
+
+    Example: `comity serve gateway --from mqtt://127.0.0.1:1883 --from-namespace edge --to nats://127.0.0.1:4222`
+    """
+    from comity.cli._gateway import serve_gateway_command
+
+    sides = (from_, from_namespace or []), (to, to_namespace or [])
+    raise typer.Exit(serve_gateway_command(*sides, profile, identity, as_json=json))
+
+
 @brokers.command("up")
 def brokers_up(
-    names: Annotated[list[str], typer.Argument(help="Brokers, such as nats or mqtt.")], json: Json = False
+    names: Annotated[list[str], typer.Argument(help="Brokers: kafka, mqtt, nats.")],
+    nodes: Annotated[int, typer.Option(help="Nodes of each: 1, or 3 of nats or kafka.")] = 1,
+    tls: Annotated[bool, typer.Option("--tls", help="With TLS; the URLs name the authority's file.")] = False,
+    json: Json = False,
 ) -> None:
     """Start real brokers on free loopback ports and print their URLs.
 
-    Example: `comity brokers up nats --json`
+    Example: `comity brokers up nats kafka --nodes 3 --tls`
     """
     from comity.cli._brokers import up_command
 
-    raise typer.Exit(up_command(names, as_json=json))
+    raise typer.Exit(up_command(names, nodes=nodes, tls=tls, as_json=json))
 
 
 @brokers.command("down")
@@ -266,6 +303,26 @@ def brokers_status(
     from comity.cli._brokers import status_command
 
     raise typer.Exit(status_command(names or [], as_json=json))
+
+
+@transport.command("init")
+def transport_init(
+    url: Annotated[
+        str | None, typer.Argument(help="Transport URL; by default that of comity.toml or COMITY_TRANSPORT.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace to prepare.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(help="Protocol family, once for each; all by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make, or check, what the families' channels need at the broker: the topics, on Kafka. May be repeated.
+
+    Example: `comity transport init kafka://127.0.0.1:9092?partitions=12 --namespace acme --family registry`
+    """
+    from comity.cli._transport import transport_init_command
+
+    raise typer.Exit(transport_init_command(url, namespace, family or [], as_json=json))
 
 
 @app.command("init")

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["down_command", "status_command", "up_command"]
 
 
-def up_command(names: Sequence[str], *, as_json: bool) -> int:
+def up_command(names: Sequence[str], *, nodes: int, tls: bool, as_json: bool) -> int:
     """Start each named broker that is not up and print where they are."""
     from comity.transports import brokers
 
-    return _show(brokers.up(list(names)), as_json=as_json)
+    return _show(brokers.up(list(names), nodes=nodes, tls=tls), as_json=as_json)
 
 
 def down_command(names: Sequence[str], *, as_json: bool) -> int:
@@ -40,5 +40,13 @@ def _show(running: Sequence[Running], *, as_json: bool) -> int:
     if as_json:
         document([asdict(each) for each in running])
     else:
-        table(["broker", "url", "pid", "version"], [(r.name, r.url, str(r.pid), r.version) for r in running])
+        table(
+            ["broker", "url", "pid", "version"], [(r.name, r.url, _processes(r), r.version) for r in running]
+        )
     return 0
+
+
+def _processes(broker: Running) -> str:
+    """The processes of its nodes; where some live, one that died says so."""
+    ended = not broker.alive
+    return ",".join(str(node.pid) if ended or node.alive else "dead" for node in broker.nodes)

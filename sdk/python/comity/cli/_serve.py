@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from comity.sdk.config import Config
 
-__all__ = ["serve_registry_command"]
+__all__ = ["serve_registry_command", "until_told"]
 
 
 def serve_registry_command(
@@ -49,7 +50,7 @@ async def _until_told(config: Config, *, as_json: bool) -> None:
     from comity.mesh import serve
     from comity.sdk.keyfile import load_identity
 
-    serving = asyncio.create_task(
+    await until_told(
         serve(
             config.transport,
             config.journal,
@@ -59,6 +60,11 @@ async def _until_told(config: Config, *, as_json: bool) -> None:
             ready=lambda agent: _say_ready(config, agent, as_json=as_json),
         )
     )
+
+
+async def until_told(service: Coroutine[None, None, None]) -> None:
+    """Run `service` until it ends, or cancel it at SIGINT or SIGTERM."""
+    serving = asyncio.create_task(service)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, serving.cancel)

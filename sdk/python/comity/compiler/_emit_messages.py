@@ -106,6 +106,7 @@ def _class(spec: Spec, definition: Definition, kind: Record) -> str:
             f"    MAJOR: ClassVar[int] = {spec.major}",
             f'    KIND: ClassVar[Literal["request", "reply", "event"]] = "{meta.kind}"',
             f"    WRITE: ClassVar[bool] = {meta.write}",
+            f"    SAFE: ClassVar[bool] = {meta.safe}",
             f"    REPLIES: ClassVar[tuple[str, ...]] = {tuple_of(map(literal, meta.replies))}",
             "",
         ]

@@ -77,6 +77,7 @@ def _message(spec: Spec, definition: Definition, channel: str | None) -> dict[st
         "to": meta.receivers,
         "kind": meta.kind,
         "write": meta.write,
+        "safe": meta.safe,
         "replies": meta.replies,
         "channel": channel,
         "requirements": definition.requirements,

@@ -146,6 +146,7 @@ class MessageMeta:
     receivers: tuple[str, ...]
     kind: str
     write: bool
+    safe: bool
     replies: tuple[str, ...]
 
 

@@ -86,6 +86,7 @@ def _meta(meta: dict[str, Any]) -> MessageMeta:
         names(meta["to"]),
         meta["kind"],
         meta.get("write", False),
+        meta.get("safe", not meta.get("write", False)),
         tuple(meta.get("replies", ())),
     )
 

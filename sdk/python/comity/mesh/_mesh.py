@@ -18,8 +18,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from comity.registry import RegistryClient
 from comity.sdk.config import Config, load_config
 from comity.sdk.errors import ConfigError, LocalProtocolError
+from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
 from comity.sdk.keyfile import load_identity
+from comity.sdk.needs import require
 from comity.sdk.session import Listen, Session
 from comity.transports import connect
 from comity.transports.storage import open_storage
@@ -93,6 +95,7 @@ class Mesh:
         wire = connect(self._transport)
         stack.push_async_callback(wire.close)
         await wire.open()
+        require(wire.capabilities, load_family("registry"), "agent")
         storage = open_storage(config.storage)
         stored = await storage.load()
         client = RegistryClient(
@@ -102,6 +105,7 @@ class Mesh:
             profile=config.profile,
             stored=stored or _by_the_clock(),
             registry=config.registry,
+            gateway=config.gateway,
         )
         session = Session(
             client,

@@ -14,7 +14,9 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from comity.registry import RegistryService
+from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
+from comity.sdk.needs import require
 from comity.sdk.session import Listen, Session
 from comity.transports import connect, open_journal
 
@@ -71,6 +73,7 @@ async def running_registry(
         wire = connect(transport)
         stack.push_async_callback(wire.close)
         await wire.open()
+        require(wire.capabilities, load_family("registry"), "registry")
         service = RegistryService(
             namespace=namespace,
             identity=identity or Identity.generate(),

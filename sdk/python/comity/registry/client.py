@@ -46,7 +46,8 @@ _TIMEOUT_MS = 5_000
 class RegistryClient:
     """One agent in one namespace. `stored` is what its storage holds from former lives.
 
-    `registry`: the agent id of the registry, where only its answers are to be believed.
+    `registry`: the agent id of the registry, where only its answers are to be believed. `gateway`: that of the gateway
+    through which it is reached, which is then believed too, in what it refuses and in nothing else.
     """
 
     def __init__(
@@ -58,13 +59,14 @@ class RegistryClient:
         profile: Profile = "open",
         stored: Mapping[str, bytes] | None = None,
         registry: str | None = None,
+        gateway: str | None = None,
     ) -> None:
         family = load_family("registry")
         accepts = [*family.channels["replies"].messages, *family.channels["changes"].messages]
         self.namespace = namespace
         self.agent = identity.agent_id
         self._messages = family.messages
-        self._registry = registry
+        self._registry, self._gateway = registry, gateway
         self._inbox = Inbox(family, accepts=accepts, namespace=namespace, profile=profile)
         outbox = Outbox(
             family,
@@ -151,12 +153,16 @@ class RegistryClient:
 
     def _take(self, accepted: Accepted, now: Now) -> None:
         message, attributes = accepted.message, accepted.attributes
-        if self._registry is not None and attributes["source"] != self._registry:
+        if not self._believed(message, attributes["source"]):
             return
         if message.KIND == "event":
             self._take_changes(message, now)
         elif not _to_be_repeated(message):
             self._take_reply(message, attributes.get("correlationid", ""), now)
+
+    def _believed(self, message: Message, source: str) -> bool:
+        refused = type(message).__name__ == "Refused"
+        return self._registry in (None, source) or (refused and self._gateway == source)
 
     def _take_changes(self, message: Any, now: Now) -> None:
         for watcher in list(self._watchers.values()):

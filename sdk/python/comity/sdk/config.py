@@ -30,7 +30,8 @@ class Config:
 
     `transport` is one URL, as are `journal` (`memory:`, `sqlite:PATH`) and `storage` (`memory:`, `file:DIRECTORY`).
     `identity` names the file that holds the agent's secret key, made on first use; without it each run is somebody new.
-    `registry` is the agent id of the registry, where only its answers are to be believed (profile `signed`).
+    `registry` is the agent id of the registry, where only its answers are to be believed (profile `signed`); `gateway`
+    that of the gateway whose refusals are believed as well, where the namespace is at home on another broker.
     Timeouts are in milliseconds. Relative paths count from the file that names them.
     """
 
@@ -42,6 +43,7 @@ class Config:
     profile: Literal["open", "signed"] = "open"
     identity: str | None = None
     registry: str | None = None
+    gateway: str | None = None
     connect_timeout_ms: int = 5_000
     request_timeout_ms: int = 5_000
     source: Path | None = field(default=None, compare=False)
@@ -114,8 +116,8 @@ def _checked(key: str, value: object, where: str) -> str | int:
         raise ConfigError(f"{where}: profile is open or signed, not {value!r}")
     if key == "name" and (len(value) > 64 or not value.isprintable()):
         raise ConfigError(f"{where}: name is at most 64 printable characters")
-    if key == "registry" and not _is_agent(value):
-        raise ConfigError(f"{where}: registry is an agent id such as did:key:z6Mk…, not {value!r}")
+    if key in ("registry", "gateway") and not _is_agent(value):
+        raise ConfigError(f"{where}: {key} is an agent id such as did:key:z6Mk…, not {value!r}")
     if key == "transport" and "://" not in value:
         raise ConfigError(f"{where}: transport is a URL such as nats://127.0.0.1:4222, not {value!r}")
     return value

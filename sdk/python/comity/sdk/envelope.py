@@ -48,6 +48,7 @@ _OPTIONAL: Final[Mapping[str, str]] = {
     "comitycrit": r"(?=.{1,512}\Z)[A-Za-z_][A-Za-z0-9_]*(?: [A-Za-z_][A-Za-z0-9_]*)*",
     "comitykey": _AGENT,
     "comitysig": r"[A-Za-z0-9_-]{86}",
+    "comityvia": rf"{_AGENT}(?: {_AGENT}){{0,7}}",
 }
 _EACH = {name: re.compile(pattern) for name, pattern in _OPTIONAL.items()}
 # what stays the same from message to message of one source on one channel, and what differs with every one

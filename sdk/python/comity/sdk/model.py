@@ -56,7 +56,7 @@ class Message(Record):
     """An object that travels as the data of an event.
 
     `TYPE` is its CloudEvents type, `REPLIES` the short names of what may answer it, `WRITE` whether it changes
-    its receiver's state.
+    its receiver's state, `SAFE` whether it asks for no change of what others read.
     """
 
     TYPE: ClassVar[str] = ""
@@ -64,6 +64,7 @@ class Message(Record):
     MAJOR: ClassVar[int] = 0
     KIND: ClassVar[Literal["request", "reply", "event"]] = "event"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
 

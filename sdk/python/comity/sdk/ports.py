@@ -28,6 +28,7 @@ __all__ = [
     "Now",
     "Ordering",
     "Persist",
+    "Provisioning",
     "Replica",
     "Send",
     "Snapshot",
@@ -220,13 +221,21 @@ class Subscription(Protocol):
 class Transport(Protocol):
     """Moves frames between addresses. One instance is one connection, made by `open` and ended by `close`.
 
-    The constructor takes the URL and keyword options and does no I/O. Every wait is bounded by a configurable
-    timeout and may be cancelled; a cancelled call leaves no task behind. Errors are `TransportError`s that name
-    the server and what to do.
+    Closed, it may be opened again. The constructor takes the URL and keyword options and does no I/O. Every wait
+    is bounded by a configurable timeout and may be cancelled; a cancelled call leaves no task behind. Errors are
+    `TransportError`s that name the server and what to do.
     """
 
     @property
     def capabilities(self) -> Capabilities: ...
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Leave `frame` with the broker, to be published to `address` if this connection ends without `close`.
+
+        Before `open`, once: a later one replaces it. It is published at least once where the adapter can. Raises
+        `CapabilityError`, `PayloadTooLarge`, or `TransportError` where the connection is open already.
+        """
+        ...
+
     async def open(self) -> None: ...
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
@@ -235,12 +244,18 @@ class Transport(Protocol):
         ...
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """Call `on_delivery` on the event loop for each message whose address matches `pattern`.
 
         When it returns the subscription is in force: what anybody publishes afterwards arrives. Within a
-        `group` each message goes to one member.
+        `group` each message goes to one member. Where the adapter has `replay`, it begins with what was published at
+        Unix second `since` and is still kept; a group that is known goes on where it was. Raises `CapabilityError`.
         """
         ...
 
@@ -250,6 +265,18 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Drain what was published, end the subscriptions, close the connection. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Provisioning(Transport, Protocol):
+    """A transport whose broker must know a channel before anybody uses it, such as a topic of Kafka's."""
+
+    async def prepare(self, channel: str) -> bool:
+        """Make what `channel` (an address without keys) needs, or check it where it is there; whether it was made.
+
+        Raises `TransportError` where it cannot be made, or is there and not fit for use.
+        """
         ...
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from .errors import SpecError
 
-__all__ = ["CompiledSpec", "ErrorRow", "load", "load_file"]
+__all__ = ["CompiledSpec", "ErrorRow", "families", "load", "load_file"]
 
 FORMAT = "comity-spec/1"
 
@@ -63,7 +63,7 @@ class CompiledSpec:
 
     @property
     def messages(self) -> Mapping[str, Mapping[str, Any]]:
-        """By short name: type, from, to, kind, write, replies, channel, requirements."""
+        """By short name: type, from, to, kind, write, safe, replies, channel, requirements."""
         messages: Mapping[str, Mapping[str, Any]] = self.data["messages"]
         return messages
 
@@ -108,6 +108,13 @@ class CompiledSpec:
         if name not in self.schema["$defs"]:
             raise SpecError(f"{self.protocol} {self.version} has no definition {name!r}")
         return {**self.schema, "$ref": f"#/$defs/{name}"}
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """The families of this package, by name, that have a first major version."""
+    found = (directory.name for directory in resources.files("comity.sdk").joinpath("_generated").iterdir())
+    return tuple(sorted(name[:-3].replace("_", "-") for name in found if name.endswith("_v1")))
 
 
 @cache

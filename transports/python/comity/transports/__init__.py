@@ -15,18 +15,22 @@ from comity.sdk.errors import ConfigError
 from comity.sdk.ports import Journal, Transport
 from comity.transports._urls import masked
 
-__all__ = ["connect", "open_journal"]
+__all__ = ["connect", "masked", "open_journal"]
 
 _TRANSPORTS: Final = {
     "kafka": "comity.transports.kafka:KafkaTransport",
+    "kafkas": "comity.transports.kafka:KafkaTransport",
     "memory": "comity.transports.memory:MemoryTransport",
     "mqtt": "comity.transports.mqtt:MqttTransport",
     "mqtts": "comity.transports.mqtt:MqttTransport",
     "nats": "comity.transports.nats:NatsTransport",
     "tls": "comity.transports.nats:NatsTransport",
+    "ws": "comity.transports.mqtt:MqttTransport",
+    "wss": "comity.transports.mqtt:MqttTransport",
 }
 _JOURNALS: Final = {
     "jetstream": "comity.transports.journals.jetstream:JetStreamJournal",
+    "kafka": "comity.transports.journals.kafka:KafkaJournal",
     "memory": "comity.transports.journals.memory:MemoryJournal",
     "sqlite": "comity.transports.journals.sqlite:SqliteJournal",
 }

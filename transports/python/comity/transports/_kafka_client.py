@@ -14,40 +14,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as native
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.partitioner import murmur2
+from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
+from comity.transports._kafka_partition import partition_of
+from comity.transports._kafka_quiet import quietly, teach
+from comity.transports._kafka_reach import advice, first_to_answer, told
+from comity.transports._kafka_topics import BATCH, MAX_RECORD, Topics
+from comity.transports._kafka_url import Settings
 
 __all__ = ["Clients", "Settings", "stop", "watched"]
 
 _log = logging.getLogger(__name__)
-MAX_RECORD: Final = (1 << 20) + (1 << 17)  # octets: the largest payload, with room for attributes
-_BATCH: Final = 1 << 18
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
 _METADATA_MS: Final = 30_000
-_COPIES: Final = 3
-
-if logging.getLogger("aiokafka").level == logging.NOTSET:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs as errors what it retries or raises
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where and how to connect. `shown` is the URL without secrets; `timeout` in seconds."""
-
-    server: str
-    shown: str
-    timeout: float
-    partitions: int
-    retention: float
 
 
 class Clients:
@@ -57,23 +44,26 @@ class Clients:
         self.settings = settings
         self.shown = settings.shown
         self.timeout = settings.timeout
-        self._topics: dict[str, list[int]] = {}
+        self._known: set[str] = set()
+        self._readable: set[str] = set()
         self._making: dict[str, asyncio.Lock] = {}
         self._renewing = asyncio.Lock()
         self._spent = False
+        self._topics: Any = None
         self._producer: Any = None
         self._admin: Any = None
         self._control: Any = None
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
-        common = self._common()
-        self._admin = AIOKafkaAdminClient(**common)
-        self._control = self.consumer()
+        teach()
         try:
             async with self.explaining():
+                self._admin = AIOKafkaAdminClient(**await self._common())
                 await self._admin.start()
+                self._topics = Topics(self._admin, self.settings)
                 self._producer = await self._new_producer()
+                self._control = await self.consumer()
                 await self._control.start()
         except BaseException:
             await self.close()
@@ -83,13 +73,17 @@ class Clients:
         """Send what waits, for as long as the timeout, and disconnect."""
         if self._producer is not None:
             await self._end_producer(self._producer)
-        await stop(self._control)
-        await self._admin.close()
+        with contextlib.suppress(TimeoutError):  # TLS waits for the farewell of a broker that may be away
+            async with asyncio.timeout(self.timeout):
+                if self._control is not None:
+                    await stop(self._control)
+                if self._admin is not None:
+                    await self._admin.close()
 
-    def consumer(self, **options: Any) -> Any:
+    async def consumer(self, **options: Any) -> Any:
         """Another consumer, not started."""
         return AIOKafkaConsumer(
-            **self._common(),
+            **await self._common(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
@@ -100,8 +94,8 @@ class Clients:
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any]:
         """Hand a record to the producer; the future tells that the brokers have it."""
-        if topic not in self._topics:
-            await self.partitions(topic)
+        if topic not in self._known:
+            await self.ensure(topic)
         if self._spent:
             await self._renew()
         try:  # its own limit is the timeout, so that none has to be armed for each message
@@ -118,40 +112,60 @@ class Clients:
         async with self.explaining():
             await self._producer.flush()
 
-    async def partitions(self, topic: str) -> Sequence[int]:
-        """The partitions of `topic`, which is made first where it is missing."""
-        known = self._topics.get(topic)
-        if known is not None:
-            return known
+    async def ensure(self, topic: str) -> bool:
+        """Make `topic` where it is missing, and look at it where it exists; once. Whether it was made now."""
+        made = False
         async with self._making.setdefault(topic, asyncio.Lock()):
-            if topic not in self._topics:
+            if topic not in self._known:
                 async with self.explaining():
-                    await self._make(topic)
-                    self._topics[topic] = sorted(await self._producer.partitions_for(topic))
+                    made = await self._topics.ensure(topic)
+                self._known.add(topic)
         self._making.pop(topic, None)
-        return self._topics[topic]
+        return made
 
-    def added(self, consumer: Any, topic: str, known: Collection[int]) -> list[int]:
-        """Partitions of `topic` beyond those known, by what `consumer` heard last of the cluster."""
-        found: set[int] = consumer.partitions_for_topic(topic) or set()
-        more = sorted(found.difference(known))
-        if more:
-            self._topics[topic] = sorted(found)
-        return more
+    async def partitions(self, topic: str) -> Sequence[int]:
+        """The partitions of `topic` by what was heard last, for at most half a minute; it is made if missing."""
+        if topic not in self._known:
+            await self.ensure(topic)
+        async with self.explaining():
+            return sorted(await self._producer.partitions_for(topic))
 
-    async def ends(self, topic: str) -> dict[int, int]:
-        """The offset behind the last record of each partition of `topic`."""
-        places = [TopicPartition(topic, number) for number in await self.partitions(topic)]
+    async def ends(self, topic: str, among: Collection[int] = ()) -> dict[int, int]:
+        """The offset behind the last record of each partition of `topic`, or of those `among` them."""
+        places = [TopicPartition(topic, number) for number in among or await self.partitions(topic)]
         async with self.explaining():
             found = await self._control.end_offsets(places)
         return {place.partition: offset for place, offset in found.items()}
+
+    async def begins(self, topic: str, among: Collection[int], since: float | None) -> dict[int, int]:
+        """Where reading begins in each partition `among` those of `topic`: at Unix second `since`, or at the end."""
+        begins = await self.ends(topic, among)
+        if since is not None:
+            stamp = max(0, math.floor(since * 1000))
+            places = {TopicPartition(topic, number): stamp for number in begins}
+            async with self.explaining():
+                found = await self._control.offsets_for_times(places)
+            begins |= {place.partition: one.offset for place, one in found.items() if one is not None}
+        return begins
+
+    async def check_readable(self, topic: str) -> None:
+        """Raise `TransportError` where these credentials may not read `topic`; asked once."""
+        if topic in self._readable:
+            return
+        first = (await self.partitions(topic))[0]
+        end = await self.ends(topic, (first,))
+        async with self.explaining():
+            leader = self._control._client.cluster.leader_for_partition(TopicPartition(topic, first))
+            await self._topics.check_readable(topic, first, end[first], leader)
+        self._readable.add(topic)
 
     @asynccontextmanager
     async def explaining(self, *, extra: float = 0) -> AsyncGenerator[None]:
         """The block within the timeout and `extra` seconds, its errors as `TransportError`s."""
         try:
-            async with asyncio.timeout(self.timeout + extra):
-                yield
+            with quietly():
+                async with asyncio.timeout(self.timeout + extra):
+                    yield
         except (TimeoutError, native.KafkaTimeoutError) as error:
             raise self.error(
                 f"no answer within {self.timeout + extra:g} s: see whether the broker is up"
@@ -167,17 +181,16 @@ class Clients:
         """The error for what aiokafka raised."""
         if isinstance(error, native.MessageSizeTooLargeError | native.RecordListTooLargeError):
             return PayloadTooLarge(f"{self.shown}: the topic's limit of max.message.bytes is lower than ours")
-        text = str(error) or type(error).__name__
-        return self.error(f"{text}: {_advice(error)}")
+        return self.error(f"{told(error)}: {advice(error)}")
 
     # --------------------------------------------------------------- producing
 
     async def _new_producer(self) -> Any:
         producer = AIOKafkaProducer(
-            **self._common(),
+            **await self._common(),
             acks="all",
             enable_idempotence=True,
-            max_batch_size=_BATCH,
+            max_batch_size=BATCH,
             max_request_size=2 * MAX_RECORD,
             partitioner=cast(Any, _partition),
         )
@@ -208,40 +221,25 @@ class Clients:
             async with asyncio.timeout(self.timeout):
                 await producer._sender.close()
         _give_up(producer._message_accumulator)
-        await producer.client.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timeout):
+                await producer.client.close()
 
     def _settle(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and future.exception() is not None:
             self._spent = True
 
-    # ------------------------------------------------------------------ topics
+    # --------------------------------------------------------------- connecting
 
-    async def _make(self, topic: str) -> None:
-        settings, copies = self.settings, min(_COPIES, len(self._admin._client.cluster.brokers()))
-        config = {
-            "cleanup.policy": "delete",
-            "retention.ms": str(int(settings.retention * 1000)),
-            "max.message.bytes": str(2 * MAX_RECORD),
-            "min.insync.replicas": str(max(1, copies - 1)),
-        }
-        wanted = NewTopic(topic, settings.partitions, copies, topic_configs=config)
-        answer = await self._admin.create_topics([wanted])
-        _, code, *said = answer.topic_errors[0]
-        reason = native.for_code(code)
-        if code and reason is not native.TopicAlreadyExistsError and not await self._exists(topic):
-            raise self.error(
-                f"topic {topic} cannot be made ({said[0] or reason.__name__}): {_advice(reason())}"
-            )
-
-    async def _exists(self, topic: str) -> bool:
-        (found,) = await self._admin.describe_topics([topic])
-        return not found["error_code"]
-
-    def _common(self) -> dict[str, Any]:
+    async def _common(self) -> dict[str, Any]:
+        """What every client is made with; its first server is one that answers now."""
+        known = self._admin._client.cluster.brokers() if self._admin is not None else ()
+        servers = dict.fromkeys([*self.settings.servers, *(f"{one.host}:{one.port}" for one in known)])
         return {
-            "bootstrap_servers": self.settings.server,
+            "bootstrap_servers": await first_to_answer(self.settings, servers),
             "request_timeout_ms": int(self.timeout * 1000),
             "metadata_max_age_ms": _METADATA_MS,
+            **self.settings.security,
         }
 
 
@@ -281,17 +279,4 @@ async def stop(consumer: Any) -> None:
 
 
 def _partition(key: bytes | None, everything: list[int], available: list[int]) -> int:
-    """As Kafka's own producers choose for a key; events without one stay together, in order."""
-    return sorted(everything)[(murmur2(key) & 0x7FFFFFFF) % len(everything) if key else 0]
-
-
-def _advice(error: BaseException) -> str:
-    if isinstance(error, native.TopicAuthorizationFailedError | native.GroupAuthorizationFailedError):
-        return "these credentials lack a permission there: grant it"
-    if isinstance(error, native.ClusterAuthorizationFailedError):
-        return "these credentials may not make topics: make it by hand, or grant CREATE"
-    if isinstance(error, native.NotEnoughReplicasError | native.NotEnoughReplicasAfterAppendError):
-        return "too few brokers are up to keep it safely: see whether they are"
-    if isinstance(error, native.KafkaConnectionError | OSError):
-        return "no Kafka broker answers there: start one (comity brokers up kafka) or correct the URL"
-    return "see the broker's log"
+    return partition_of(key, sorted(everything))

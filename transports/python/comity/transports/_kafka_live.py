@@ -12,85 +12,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from comity.sdk.address import Pattern, from_kafka
+from comity.sdk.address import from_kafka
 from comity.sdk.errors import ComityError
-from comity.sdk.ports import Delivery
+from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
-from comity.transports._kafka_outlet import Item, Outlet
+from comity.transports._kafka_outlet import Item
 from comity.transports.kafka_binding import decode
 
-__all__ = ["Live", "Reading", "address_of", "item_of"]
+__all__ = ["Live", "address_of", "item_of"]
 
 _log = logging.getLogger(__name__)
 _POLL_MS: Final = 500
 _HELPING: Final = 1000  # records for one that lags before the next one has its turn
 _PAUSE: Final = 0.2
-
-
-class Reading:
-    """A subscription without a group. `next` is where it goes on in each partition."""
-
-    dropped = 0  # what finds no room is read again
-
-    def __init__(
-        self, live: Live, pattern: Pattern, on_delivery: Callable[[Delivery], None], buffer: int
-    ) -> None:
-        self.pattern = pattern
-        self.on_close: Callable[[Reading], None] = lambda _: None
-        self.next: dict[int, int] = {}
-        self.outlet = Outlet(on_delivery, buffer, live.wake)
-        self._live = live
-
-    def pause(self) -> None:
-        """See `Subscription.pause`."""
-        self.outlet.pause()
-
-    def resume(self) -> None:
-        """See `Subscription.resume`."""
-        self.outlet.resume()
-
-    async def close(self) -> None:
-        """End the subscription; what waits in its buffer is discarded. Idempotent."""
-        self.outlet.close()
-        self._live.remove(self)
-        self.on_close(self)
-
-
-class Channel:
-    """A topic that is read: who wants it, and the next offset of each partition."""
-
-    def __init__(self, positions: dict[int, int]) -> None:
-        self.positions = positions
-        self.exact: dict[str, list[Reading]] = {}
-        self.wild: list[Reading] = []
-
-    def wanting(self, address: str) -> Iterable[Reading]:
-        """Those whose pattern `address` matches."""
-        exact = self.exact.get(address, ())
-        return (
-            [*exact, *(one for one in self.wild if one.pattern.matches(address))] if self.wild else [*exact]
-        )
-
-    def add(self, reading: Reading) -> None:
-        """Count `reading` in."""
-        pattern = reading.pattern
-        (self.exact.setdefault(str(pattern), []) if pattern.literal else self.wild).append(reading)
-
-    def discard(self, reading: Reading) -> None:
-        """Count `reading` out, if it is in."""
-        name = str(reading.pattern)
-        among = self.exact.get(name, []) if reading.pattern.literal else self.wild
-        if reading in among:
-            among.remove(reading)
-        if name in self.exact and not self.exact[name]:
-            del self.exact[name]
+_IGNORED: Final = (
+    1000  # records that nobody wants, after which it is cheaper to begin reading the others anew
+)
 
 
 class Live:
@@ -102,13 +46,15 @@ class Live:
         self._behind: deque[Reading] = deque()
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
-        self._consumer = clients.consumer()
-        self._second = clients.consumer()
+        self._consumer: Any = None
+        self._second: Any = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Connect and read."""
         async with self._clients.explaining():
+            self._consumer = await self._clients.consumer()
+            self._second = await self._clients.consumer()
             await self._consumer.start()
             await self._second.start()
         self._tasks = [watched(self._read_on()), watched(self._catch_up())]
@@ -119,16 +65,21 @@ class Live:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await stop(self._consumer)
-        await stop(self._second)
+        for consumer in (self._consumer, self._second):
+            if consumer is not None:
+                await stop(consumer)
 
-    async def add(self, reading: Reading) -> None:
-        """Read for `reading` whatever is published from now on."""
-        reading.next = await self._clients.ends(reading.pattern.stem)
-        self._join(reading)
+    async def add(self, reading: Reading, since: float | None = None) -> None:
+        """Read for `reading` whatever was published from Unix second `since` on, or is from now on."""
+        topic = reading.pattern.stem
+        await self._clients.check_readable(topic)
+        partitions = await self._clients.partitions(topic)
+        reading.next = await self._clients.begins(topic, needed(reading.pattern, partitions), since)
+        if self._join(reading, len(partitions)):
+            self._assign()
 
     def remove(self, reading: Reading) -> None:
-        """Read for it no more. Its topic is read on until something comes that nobody wants."""
+        """Read for it no more. Its partitions are read on until much has come that nobody wants."""
         if reading in self._behind:
             self._behind.remove(reading)
         if channel := self._channels.get(reading.pattern.stem):
@@ -141,7 +92,7 @@ class Live:
     async def settle(self, readings: Iterable[Reading]) -> None:
         """Return once those that are not paused have been handed all that the brokers have now."""
         for reading in readings:
-            ends = await self._clients.ends(reading.pattern.stem)
+            ends = await self._clients.ends(reading.pattern.stem, reading.next)
             async with self._clients.explaining():
                 while not (reading.outlet.paused or self._reached(reading, ends)):
                     self._progress.clear()
@@ -156,78 +107,90 @@ class Live:
 
     # ---------------------------------------------------------------- in step
 
-    def _join(self, reading: Reading) -> None:
-        """Read for it together with the others, or let it catch up first."""
-        channel = self._channels.get(reading.pattern.stem)
-        if channel is None:
-            channel = self._channels[reading.pattern.stem] = Channel(dict(reading.next))
-            channel.add(reading)
-            self._assign()
-        elif all(reading.next.get(number, 0) >= offset for number, offset in channel.positions.items()):
-            channel.add(reading)
-        else:
-            self._behind.append(reading)
-            self._wake.set()
+    def _join(self, reading: Reading, size: int) -> bool:
+        """Read for it together with the others, or let it catch up first; whether to assign anew."""
+        channel = self._channels.setdefault(reading.pattern.stem, Channel(size))
+        if channel.suits(reading):
+            return channel.add(reading)
+        self._behind.append(reading)
+        self._wake.set()
+        return False
 
     def _assign(self) -> None:
+        places: dict[TopicPartition, int] = {}
         for topic, channel in list(self._channels.items()):
-            if not self._wanted(topic, channel):
+            channel.ignored = 0
+            for number, offset in list(channel.positions.items()):
+                if self._wanted(topic, channel, number):
+                    places[TopicPartition(topic, number)] = offset
+                else:
+                    del channel.positions[number]
+            if not channel.positions:
                 del self._channels[topic]
-        places = {
-            TopicPartition(topic, number): offset
-            for topic, channel in self._channels.items()
-            for number, offset in channel.positions.items()
-        }
         _seek(self._consumer, places)
 
-    def _wanted(self, topic: str, channel: Channel) -> bool:
-        return bool(channel.exact or channel.wild) or any(one.pattern.stem == topic for one in self._behind)
+    def _wanted(self, topic: str, channel: Channel, number: int) -> bool:
+        return channel.wants(number) or any(
+            one.pattern.stem == topic and number in one.next for one in self._behind
+        )
 
     async def _read_on(self) -> None:
         while True:
             for place, records in (await _records(self._consumer)).items():
                 channel = self._channels.get(place.topic)
-                if channel is None:
+                if channel is None or place.partition not in channel.positions:
                     continue
                 for record in records:
                     if record.offset >= channel.positions[place.partition]:  # else it was asked for twice
                         self._dispatch(channel, record)
                         channel.positions[place.partition] = record.offset + 1
-                if not self._wanted(place.topic, channel):
-                    self._assign()
+                if not self._wanted(place.topic, channel, place.partition):
+                    channel.ignored += len(records)
+            if any(channel.ignored > _IGNORED for channel in self._channels.values()):
+                self._assign()
             self._grow()
             self._progress.set()
             await asyncio.sleep(0)
 
     def _grow(self) -> None:
         """Read partitions that were added meanwhile, from their beginning: all that is in them is new."""
-        more = [
-            (topic, channel, number)
-            for topic, channel in self._channels.items()
-            for number in self._clients.added(self._consumer, topic, channel.positions)
-        ]
-        for topic, channel, number in more:
-            _log.info("topic %s has partition %d by now", topic, number)
-            channel.positions[number] = 0
-            for reading in self._behind:
-                if reading.pattern.stem == topic:
-                    reading.next.setdefault(number, 0)
-        if more:
+        again = False
+        for topic, channel in self._channels.items():
+            partitions = sorted(self._consumer.partitions_for_topic(topic) or ())
+            if len(partitions) > channel.size:
+                _log.info("topic %s has %d partitions by now", topic, len(partitions))
+                channel.size = len(partitions)
+                again |= self._spread(topic, channel, partitions)
+        if again:
             self._assign()
+
+    def _spread(self, topic: str, channel: Channel, partitions: list[int]) -> bool:
+        """Let each reading have the partitions that it needs now; those of before go on to be read, too."""
+        again = False
+        for reading in list(channel):
+            more = set(needed(reading.pattern, partitions)).difference(reading.next)
+            if more:
+                channel.leave(reading)
+                reading.next.update(dict.fromkeys(more, 0))
+                again |= self._join(reading, len(partitions))
+        for reading in self._behind:
+            if reading.pattern.stem == topic:
+                for number in needed(reading.pattern, partitions):
+                    reading.next.setdefault(number, 0)
+        return again
 
     def _dispatch(self, channel: Channel, record: Any) -> None:
         address = address_of(record.topic, record.key)
         wanting = channel.wanting(address) if address else ()
         item = item_of(address, record) if wanting else None
         for reading in wanting:
-            early = record.offset < reading.next.get(record.partition, 0)
+            begin = reading.next.get(record.partition)
+            early = begin is None or record.offset < begin
             if item is not None and not early and not reading.outlet.put(item):
                 self._fall_behind(channel, reading)
 
     def _fall_behind(self, channel: Channel, reading: Reading) -> None:
-        channel.discard(reading)
-        for number, offset in channel.positions.items():
-            reading.next[number] = max(offset, reading.next.get(number, 0))
+        channel.leave(reading)
         self._behind.append(reading)
 
     # ----------------------------------------------------------------- behind
@@ -240,6 +203,7 @@ class Live:
                 self._behind.remove(reading)
                 self._behind.append(reading)
                 await self._help(reading)
+            self._second.assign([])  # it would fetch on
 
     async def _help(self, reading: Reading) -> None:
         topic = reading.pattern.stem
@@ -252,17 +216,19 @@ class Live:
                     _feed(reading, records)
             if reading in self._behind and self._caught_up(reading):
                 self._behind.remove(reading)
-                self._join(reading)
+                if self._join(reading, len(self._second.partitions_for_topic(topic) or ())):
+                    self._assign()
             self._progress.set()
 
     def _caught_up(self, reading: Reading) -> bool:
         channel = self._channels.get(reading.pattern.stem)
-        return channel is None or all(reading.next.get(n, 0) >= o for n, o in channel.positions.items())
+        return channel is None or channel.suits(reading)
 
 
 def _feed(reading: Reading, records: Iterable[Any]) -> None:
     for record in records:
-        if record.offset < reading.next.get(record.partition, 0):
+        begin = reading.next.get(record.partition)
+        if begin is None or record.offset < begin:
             continue
         address = address_of(record.topic, record.key)
         item = item_of(address, record) if address and reading.pattern.matches(address) else None

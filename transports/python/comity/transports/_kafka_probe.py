@@ -1,6 +1,6 @@
 # pyright: basic
 # aiokafka is not typed.
-"""Whether a Kafka broker serves: a message is produced and read back.
+"""Whether Kafka serves: a message is produced and read back, from each of its nodes.
 
 Responsible for the one question. Not responsible for how long to go on asking.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -22,42 +24,58 @@ _TOPIC: Final = "comity-ready"
 _PATIENCE: Final = 15.0
 
 
-async def echo(server: str) -> bool:
-    """Whether what is produced to `server` comes back; false where it does not serve yet."""
+async def echo(servers: str, nodes: Sequence[int], trust: ssl.SSLContext | None) -> bool:
+    """Whether what is produced comes back from each of `nodes`, and all of them keep it; false where not yet."""
     logger = logging.getLogger("aiokafka")
-    before, logger.disabled = logger.disabled, True
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    to = {
+        "bootstrap_servers": servers,
+        "security_protocol": "SSL" if trust else "PLAINTEXT",
+        "ssl_context": trust,
+    }
     try:
         async with asyncio.timeout(_PATIENCE):
-            await _create(server)
-            return await _produce_and_read(server, os.urandom(8))
+            if not await _has_topic(to, nodes):
+                return False
+            return await _produce_and_read(to, len(nodes), os.urandom(8))
     except (KafkaError, OSError, TimeoutError):
         return False
     finally:
-        logger.disabled = before
+        logger.setLevel(before)
 
 
-async def _create(server: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=server, request_timeout_ms=2000)
+async def _has_topic(to: dict[str, Any], nodes: Sequence[int]) -> bool:
+    """Whether every node keeps every partition; the topic is made where it is missing, led once by each node."""
+    admin = AIOKafkaAdminClient(**to, request_timeout_ms=5000)
     try:
         await admin.start()
-        answer: Any = await admin.create_topics([NewTopic(_TOPIC, 1, 1)])
+        placed = {n: [*nodes[n:], *nodes[:n]] for n in range(len(nodes))}
+        answer: Any = await admin.create_topics([NewTopic(_TOPIC, -1, -1, placed)])
         for _, code, *_rest in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise for_code(code)
+        (found,) = await admin.describe_topics([_TOPIC])
+        return len(found["partitions"]) == len(nodes) and all(
+            set(one["isr"]) == set(nodes) for one in found["partitions"]
+        )
     finally:
         await admin.close()
 
 
-async def _produce_and_read(server: str, token: bytes) -> bool:
-    producer = AIOKafkaProducer(bootstrap_servers=server, acks="all", request_timeout_ms=5000)
-    consumer = AIOKafkaConsumer(bootstrap_servers=server, enable_auto_commit=False)
+async def _produce_and_read(to: dict[str, Any], partitions: int, token: bytes) -> bool:
+    producer = AIOKafkaProducer(**to, acks="all", request_timeout_ms=5000)
+    consumer = AIOKafkaConsumer(**to, enable_auto_commit=False)
     try:
         await producer.start()
-        sent = await producer.send_and_wait(_TOPIC, token, partition=0)
         await consumer.start()
-        place = TopicPartition(_TOPIC, 0)
-        consumer.assign([place])
-        consumer.seek(place, sent.offset)
-        return bool((await consumer.getone()).value == token)
+        for number in range(partitions):
+            sent = await producer.send_and_wait(_TOPIC, token, partition=number)
+            place = TopicPartition(_TOPIC, number)
+            consumer.assign([place])
+            consumer.seek(place, sent.offset)
+            if (await consumer.getone()).value != token:
+                return False
+        return True
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())

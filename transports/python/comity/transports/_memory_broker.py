@@ -72,17 +72,22 @@ class Broker:
 
     async def publish_waiting(self, address: str, frame: Frame) -> None:
         """Deliver to all, once all have room."""
-        done = asyncio.get_running_loop().create_future()
-        message = Message(address, frame, repeatable=True)
-        waiting = Waiting(next(self._tickets), message, self._due(address), done)
-        self.look_at(waiting)
+        waiting = self.enqueue(address, frame)
         try:
-            await done
+            await waiting.done
         except asyncio.CancelledError:
             for channel in waiting.channels:
                 if waiting in channel.waiting:
                     channel.waiting.remove(waiting)
             raise
+
+    def enqueue(self, address: str, frame: Frame) -> Waiting:
+        """Deliver to all, now or once all have room."""
+        done = asyncio.get_running_loop().create_future()
+        message = Message(address, frame, repeatable=True)
+        waiting = Waiting(next(self._tickets), message, self._due(address), done)
+        self.look_at(waiting)
+        return waiting
 
     def join(
         self, pattern: Pattern, group: str | None, buffer: int, on_delivery: Callable[[Delivery], None]
@@ -244,6 +249,10 @@ class Member:
 
     async def close(self) -> None:
         """End the subscription. Idempotent."""
+        self.leave()
+
+    def leave(self) -> None:
+        """End the subscription, at once. Idempotent."""
         if self._open:
             self._open = False
             self._channel.leave(self)

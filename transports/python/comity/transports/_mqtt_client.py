@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
 from comity.transports._mqtt_link import Link
-from comity.transports._mqtt_refusals import advice, refusal
+from comity.transports._mqtt_patience import FIGHT, Patience
+from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
-from comity.transports._mqtt_window import Window
+from comity.transports._mqtt_sure import Unconfirmed
+from comity.transports._mqtt_unsure import Unsure
 from comity.transports._mqtt_wire import (
     PING,
     Kind,
@@ -40,25 +39,23 @@ from comity.transports._mqtt_wire import (
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT: Final = 0.05
-_LONGEST_WAIT: Final = 2.0
-
-
-@dataclass(slots=True)
-class _Sure:
-    """A message at QoS 1 that the broker has not confirmed: how it is written, and who waits."""
-
-    write: Callable[[int, bool], bytes]
-    done: asyncio.Future[None]
+_RESUMED: Final = b"\x01"
 
 
 class Connection:
-    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives."""
+    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives. With each contact
+    `on_contact` is told first whether the broker resumed the session, and so sends again what was not confirmed."""
 
-    def __init__(self, settings: Settings, on_publish: Callable[[Connection, Publish], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_publish: Callable[[Connection, Publish], None],
+        on_contact: Callable[[bool], None],
+    ) -> None:
         self.offers = Properties()
         self._settings = settings
         self._on_publish = on_publish
+        self._on_contact = on_contact
         self._closed = False
         self._link: Link | None = None
         self._up = asyncio.Event()
@@ -67,12 +64,10 @@ class Connection:
         self._why = ""
         self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
         self._last_id = 0
-        self._sure: dict[int, _Sure] = {}
-        self._window = Window()
-        self._kept: deque[bytes] = deque()
-        self._kept_size = 0
-        self._written = self._confirmed = 0
-        self._lost = False
+        self._sure = Unconfirmed()
+        self._unsure = Unsure()
+        self._over = False
+        self._patience = Patience()
 
     async def open(self) -> None:
         """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
@@ -98,10 +93,9 @@ class Connection:
             await self._make_room()
         if self._link is not None and self._up.is_set():
             self._link.send(packet)
-            self._written += 1
+            self._unsure.sent += 1
         else:
-            self._kept.append(packet)
-            self._kept_size += len(packet)
+            self._unsure.keep(packet)
 
     async def publish_surely(self, write: Callable[[int, bool], bytes]) -> None:
         """Publish at QoS 1 and wait until the broker has it; `write` makes the packet with an identifier.
@@ -154,15 +148,15 @@ class Connection:
     async def flush(self) -> None:
         """Return when the broker has everything published before. Raises `TransportError` where that is unknown."""
         self._check()
-        mark = self._written
-        if not self._lost:
+        sent = self._unsure.sent
+        if not self._unsure.lost:
             await self.barrier()
-        if self._lost:
-            self._lost = False
+        if self._unsure.lost:
+            self._unsure.lost = False
             raise self._error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
-        self._confirmed = max(self._confirmed, mark)
+        self._unsure.settle(sent)
 
     async def barrier(self) -> None:
         """A round trip, waiting for reconnection where it must. Raises `TransportError` when it takes too long."""
@@ -176,24 +170,36 @@ class Connection:
         except TimeoutError as error:
             raise self._error(self._no_answer) from error
 
-    async def close(self, drain: Callable[[], None]) -> None:
-        """Have what the broker still sends, call `drain`, send what waits, and end the session."""
+    async def close(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Have what the broker still sends, wait for `drain`, send what waits, and end the session."""
         try:
             async with asyncio.timeout(self._settings.timeout):
                 if self._up.is_set():
                     await self._take_leave(drain)
-                elif self._kept:
+                elif self._unsure.waiting:
                     _log.warning("%s: closed before all was sent: not connected", self._settings.shown)
         except TimeoutError:
             _log.warning("%s: closed before all was drained: timed out", self._settings.shown)
         finally:
             await self._end()
 
-    async def _take_leave(self, drain: Callable[[], None]) -> None:
+    def abort(self) -> None:
+        """End the connection as a crash would: at once, and without a word to the broker."""
+        self._closed = True
+        link, self._link = self._link, None
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        if self._beat is not None:
+            self._beat.cancel()
+        if link is not None:
+            link.abort()
+        self._fail_all("the connection was aborted")
+        self._up.set()
+
+    async def _take_leave(self, drain: Callable[[], Awaitable[None]]) -> None:
         await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
-        drain()
-        if self._sure:
-            await asyncio.wait([message.done for message in self._sure.values()])
+        await drain()
+        await self._sure.answered()
         await self._round_trip()
 
     async def _end(self) -> None:
@@ -201,13 +207,13 @@ class Connection:
         if self._reconnecting is not None:
             self._reconnecting.cancel()
             await asyncio.wait({self._reconnecting})
-        self._answers.fail(ConnectionResetError("closed"))
-        for message in self._sure.values():
-            if not message.done.done():
-                message.done.set_exception(self._error("closed before the broker confirmed the message"))
-                message.done.exception()  # who waits sees it; nobody else has to
+        self._fail_all("closed before the broker confirmed the message")
         await self._end_session()
         self._up.set()  # nobody is to wait for what will not come
+
+    def _fail_all(self, why: str) -> None:
+        self._answers.fail(ConnectionResetError(why))
+        self._sure.fail(self._error(why))
 
     # -------------------------------------------------------------- connecting
 
@@ -218,7 +224,7 @@ class Connection:
         """
         settings, loop = self._settings, asyncio.get_running_loop()
         self._answers = Answers()
-        link = Link(self._receive, self._lose, settings.connect.largest)
+        link = settings.link(self._receive, self._lose, settings.connect.largest)
         name = settings.host if settings.tls else None
         await loop.create_connection(
             lambda: link, settings.host, settings.port, ssl=settings.tls, server_hostname=name
@@ -258,20 +264,12 @@ class Connection:
             self._beat = asyncio.get_running_loop().call_later(
                 keep_alive / 2, self._keep_alive, keep_alive / 2, 0
             )
-        return bool(connack[0] & 1)
+        return connack[:1] == _RESUMED
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
-        for packet, message in list(self._sure.items()):
-            if message.done.done():
-                del self._sure[packet]  # nobody waits any more, so nothing is sent late
-                self._window.leave()
-            else:
-                link.send(message.write(packet, resumed))
-        for octets in self._kept:
-            link.send(octets)
-        self._written += len(self._kept)
-        self._kept.clear()
-        self._kept_size = 0
+        self._sure.send_again(link.send, resumed=resumed)
+        self._unsure.send_kept(link.send)
+        self._patience.begin(asyncio.get_running_loop().time())
         self._up.set()
 
     def _keep_alive(self, interval: float, seen: int) -> None:
@@ -288,10 +286,8 @@ class Connection:
         self._link.send(PING)
 
     async def _reconnect(self) -> None:
-        wait = _FIRST_WAIT
-        while True:
-            await asyncio.sleep(wait * random.uniform(0.5, 1))
-            wait = min(2 * wait, _LONGEST_WAIT)
+        while not self._closed:
+            await asyncio.sleep(self._patience.next_wait())
             try:
                 async with asyncio.timeout(self._settings.timeout):
                     await self._make_contact()
@@ -307,13 +303,28 @@ class Connection:
         self._link = None
         self._up.clear()
         self._why = str(error or "the broker closed the connection")
-        self._lost = self._lost or self._written > self._confirmed
-        self._confirmed = self._written
+        self._unsure.on_loss()
         if self._beat is not None:
             self._beat.cancel()
         self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
-        if was_up and not self._closed:
+        if was_up:
+            self._patience.end(asyncio.get_running_loop().time())
+        if self._patience.in_vain and self._settings.named and not self._over:
+            self._over = True
+            self._why = (
+                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client="
+            )
+        if self._over:
+            self._give_up()
+        elif was_up and not self._closed:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    def _give_up(self) -> None:
+        """Another client has the session: to take it back would make the two of them fight for ever."""
+        _log.error("%s: %s", self._settings.shown, self._why)
+        self._closed = True
+        self._sure.fail(self._error(self._why))
+        self._up.set()
 
     # ---------------------------------------------------------------- receiving
 
@@ -322,31 +333,20 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
+            self._on_contact(body[:1] == _RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
         elif kind == Kind.PUBACK:
-            self._confirm(int.from_bytes(body[:2]), body)
+            self._sure.confirm(int.from_bytes(body[:2]), body, self._settings.shown)
         elif kind in (Kind.SUBACK, Kind.UNSUBACK):
             self._answers.on_ack(body)
         elif kind == Kind.PINGRESP:
             self._answers.on_pong()
         elif kind == Kind.DISCONNECT:
-            raise RemoteProtocolError(
-                refusal("the broker ended the connection", body[0] if body else 0, body[1:])
-            )
-
-    def _confirm(self, packet: int, body: bytes) -> None:
-        message = self._sure.pop(packet, None)
-        if message is None:
-            return
-        self._window.leave()
-        if message.done.done():
-            return
-        if len(body) > 2 and body[2] >= 0x80:
-            message.done.set_exception(TransportError(refusal(self._settings.shown, body[2], body[3:])))
-        else:
-            message.done.set_result(None)
+            code = body[0] if body else 0
+            self._over = self._over or code == TAKEN_OVER
+            raise RemoteProtocolError(refusal("the broker ended the connection", code, body[1:]))
 
     # ---------------------------------------------------------------- the rest
 
@@ -389,17 +389,17 @@ class Connection:
 
     async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
         """Send once there is room and a connection; cancelled before, nothing is sent."""
-        await self._window.enter(self._limit)
+        await self._sure.window.enter(self._limit)
         try:
             await self._up.wait()
             self._check()
         except BaseException:
-            self._window.leave()
+            self._sure.window.leave()
             raise
         packet = self._new_id()
-        message = self._sure[packet] = _Sure(write, asyncio.get_running_loop().create_future())
+        done = self._sure.add(packet, write)
         self._send_unless_down(write(packet, False))
-        return message.done
+        return done
 
     def _send_unless_down(self, octets: bytes) -> None:
         if self._link is not None:
@@ -419,11 +419,12 @@ class Connection:
 
     @property
     def _waiting(self) -> int:
-        return self._kept_size + (self._link.waiting if self._link is not None else 0)
+        return self._unsure.waiting + (self._link.waiting if self._link is not None else 0)
 
     def _check(self) -> None:
         if self._closed:
-            raise self._error("the connection is closed: open another one")
+            why = f"the connection is over ({self._why})" if self._over else "the connection is closed"
+            raise self._error(f"{why}: open another one")
 
     def _check_size(self, size: int) -> None:
         limit = self.offers.numbers.get(Property.MAXIMUM_PACKET, self._settings.connect.largest)

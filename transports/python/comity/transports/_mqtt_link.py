@@ -85,7 +85,11 @@ class Link(asyncio.Protocol):
         self._on_lost(self, self._error or exc)
 
     def _write(self) -> None:
-        if self._out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(self._out))
+        if self._out:
+            self._put(b"".join(self._out))
         self._out.clear()
         self._size = 0
+
+    def _put(self, octets: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(octets)

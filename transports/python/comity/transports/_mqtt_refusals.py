@@ -11,11 +11,12 @@ from typing import Final
 from comity.sdk.errors import RemoteProtocolError
 from comity.transports._mqtt_wire import Property, read_properties
 
-__all__ = ["advice", "refusal"]
+__all__ = ["TAKEN_OVER", "advice", "refusal"]
 
 _CREDENTIALS: Final = "the broker refuses these credentials: correct user and password in the URL"
 _VERSION: Final = "the broker speaks no MQTT 5: use one that does (mosquitto 2, EMQX, HiveMQ, …)"
 _NOT_AUTHORIZED: Final = 0x87
+TAKEN_OVER: Final = 0x8E
 _MEANINGS: Final = {
     0x01: _VERSION,
     0x04: _CREDENTIALS,
@@ -29,7 +30,7 @@ _MEANINGS: Final = {
     0x8A: "this client is banned: see the broker's configuration",
     0x8B: "the broker shuts down: try again later",
     0x8D: "the broker heard nothing in time: see the network",
-    0x8E: "another client took over this session: give each its own ?client=",
+    TAKEN_OVER: "another client took over this session: give each its own ?client=",
     0x95: "a packet was too large for the broker: send less, or raise its limit",
     0x97: "a quota of the broker is exceeded: raise it, or send less",
     0x9A: "the broker keeps no retained messages: leave ?retain= out",

@@ -1,7 +1,7 @@
 """Finding and starting a real mosquitto on loopback.
 
-Responsible for the binary, its configuration file and the wait until a published message comes back. Not
-responsible for keeping track of what runs: `brokers.py` is.
+Responsible for the binary, its configuration file and the question whether a published message comes back. Not
+responsible for processes, nor for keeping track of what runs: `brokers.py` is.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
+import ssl
 import subprocess
-from pathlib import Path
 from typing import Final
 
-from comity.sdk.errors import ConfigError, TransportError
-from comity.transports._processes import launch
+from comity.sdk.errors import ConfigError
+from comity.transports._layout import HOST, Layout, Seat, opened
 
-__all__ = ["find", "start", "version"]
+__all__ = ["MqttServer", "find", "version"]
 
 _READY: Final = 10.0
-_ATTEMPTS: Final = 5
 _SYSTEM: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _PROBE: Final = (  # CONNECT, SUBSCRIBE and PUBLISH to a topic of its own, MQTT 5
     b"\x10\x1c\x00\x04MQTT\x05\x02\x00\x05\x00\x00\x0fcomity-is-it-up",
@@ -56,57 +54,60 @@ def version(binary: str) -> str:
     return match[1]
 
 
-def start(binary: str, directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
-    """Start a broker that keeps everything in `directory`; return its process id and port once it answers.
+class MqttServer:
+    """mosquitto. It has no clustering: one node."""
 
-    `config` is added to its configuration file as it is. Without `port` a free one is chosen, again where
-    somebody else was faster. The process is not tied to this one. Raises `TransportError` with the end of its
-    log when it does not come up.
-    """
-    for _ in range(_ATTEMPTS - 1 if port is None else 0):
-        try:
-            return _start(binary, directory, config, _free_port())
-        except TransportError as error:
-            if "Address already in use" not in str(error):
-                raise
-    return _start(binary, directory, config, port or _free_port())
+    schemes = ("mqtt", "mqtts")
+    clusters = False
+    patience = 10.0
+
+    def version(self) -> str:
+        """See `Server.version`."""
+        return version(find())
+
+    def prepare(self, layout: Layout) -> None:
+        """See `Server.prepare`."""
+        for seat in layout.seats:
+            text = f"{_configuration(layout, seat)}{layout.config}\n"
+            (seat.directory / "mosquitto.conf").write_text(text, encoding="utf-8")
+
+    def command(self, seat: Seat) -> list[str]:
+        """See `Server.command`."""
+        return [find(), "-c", str(seat.directory / "mosquitto.conf")]
+
+    def answers(self, layout: Layout, seat: Seat) -> bool:
+        """See `Server.answers`."""
+        return _answers(seat.port, layout.trust())
+
+    def serves(self, layout: Layout) -> bool:
+        """See `Server.serves`."""
+        return all(self.answers(layout, seat) for seat in layout.seats)
 
 
-def _start(binary: str, directory: Path, config: str, port: int) -> tuple[int, int]:
-    file, log = directory / "mosquitto.conf", directory / "mosquitto.log"
-    file.write_text(_configuration(directory, port) + config + "\n", encoding="utf-8")
-    command = [binary, "-c", str(file)]
-    return launch("mosquitto", command, log, lambda _: port if _answers(port) else None, seconds=_READY)
-
-
-def _configuration(directory: Path, port: int) -> str:
+def _configuration(layout: Layout, seat: Seat) -> str:
     """Nothing is dropped for want of room, and what has to outlive `kill -9` is on disk within a second."""
     lines = [
-        f"listener {port} 127.0.0.1",
+        f"listener {seat.port} {HOST}",
         "allow_anonymous true",
         "persistence true",
-        f"persistence_location {directory}/",
+        f"persistence_location {seat.directory}/",
         "autosave_interval 1",
         "max_queued_messages 0",
         "max_inflight_messages 0",
         "set_tcp_nodelay true",
         "log_dest stderr",
     ]
+    if layout.tls:
+        lines += [f"certfile {layout.certificate}", f"keyfile {layout.key}"]
     if os.geteuid() == 0:
         lines.append("user root")  # else it becomes a user who cannot read the directory
     return "\n".join(lines) + "\n"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
+def _answers(port: int, trust: ssl.SSLContext | None) -> bool:
     """Whether a message comes back; a refusal of our missing credentials or of plain text is an answer too."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        with opened(port, trust) as connection:
             connection.sendall(b"".join(_PROBE))
             received = b""
             while _CAME_BACK not in received:

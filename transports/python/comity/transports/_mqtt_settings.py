@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ssl
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
 from comity.sdk.errors import ConfigError
+from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_wire import Connect
 from comity.transports._tls import client_context
 from comity.transports._urls import masked, positive, split
@@ -21,49 +23,69 @@ __all__ = ["LARGEST", "Settings", "read_settings"]
 
 LARGEST: Final = 16 << 20
 """Octets of the largest packet that is received."""
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-_KEEP_ALIVE: Final = 10
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+_WEB: Final = ("ws", "wss")
+_WEB_PATH: Final = "/mqtt"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
+    """Where and how to connect. `shown` is the URL without secrets; `named`, whether it names the client; sizes in
+    octets, times in seconds."""
 
     host: str
     port: int
     shown: str
     timeout: float
     outbox: int
+    named: bool
     connect: Connect
     tls: ssl.SSLContext | None
+    link: Callable[[Callable[[int, bytes], None], Callable[[Link, Exception | None], None], int], Link]
 
 
 def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
     """The settings of `url`, of whose options every number is `given`. Raises `ConfigError`."""
     parts = split(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
-        raise ConfigError(f"{masked(url)!r} is no MQTT URL: write mqtt://HOST:PORT or mqtts://HOST:PORT")
+    web, secure = parts.scheme in _WEB, parts.scheme in ("mqtts", "wss")
+    if parts.scheme not in _PORTS or not parts.hostname or (parts.path not in ("", "/") and not web):
+        raise ConfigError(
+            f"{masked(url)!r} is no MQTT URL: write mqtt://HOST:PORT, mqtts://HOST:PORT or ws://HOST:PORT/PATH"
+        )
     user, password = (
         unquote(text) if text is not None else None for text in (parts.username, parts.password)
     )
     window = int(positive(url, "window", given["window"], whole=True))
     session = int(positive(url, "session", given["session"], whole=True))
-    if window > 65535 or session > 0xFFFFFFFF:
-        raise ConfigError(f"{masked(url)}: window is at most 65535, and session 4294967295")
+    keep_alive = int(positive(url, "keepalive", given["keepalive"], whole=True))
+    if max(window, keep_alive) > 65535 or session > 0xFFFFFFFF:
+        raise ConfigError(f"{masked(url)}: window and keepalive are at most 65535, and session 4294967295")
     return Settings(
         host=parts.hostname,
         port=parts.port or _PORTS[parts.scheme],
         shown=masked(url),
         timeout=positive(url, "timeout", given["timeout"]),
         outbox=int(positive(url, "outbox", given["outbox"], whole=True)),
+        named="client" in given,
         connect=Connect(
             client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
-            keep_alive=_KEEP_ALIVE,
+            keep_alive=keep_alive,
             session=session,
             window=window,
             largest=LARGEST,
             user=user,
             password=password,
         ),
-        tls=client_context(url, given, wanted=parts.scheme == "mqtts", scheme="mqtts"),
+        tls=client_context(url, given, wanted=secure, scheme="wss" if web else "mqtts"),
+        link=_web_link(url) if web else Link,
     )
+
+
+def _web_link(url: str) -> Callable[..., Link]:
+    try:
+        from comity.transports._mqtt_web import WebLink
+    except ImportError as error:
+        raise ConfigError(f"{masked(url)} needs websockets: pip install comity[mqtt]") from error
+    parts = split(url)
+    host = parts.netloc.rpartition("@")[2]  # credentials are MQTT's business, not HTTP's
+    return partial(WebLink, uri=f"{parts.scheme}://{host}{parts.path or _WEB_PATH}")

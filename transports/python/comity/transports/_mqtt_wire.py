@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
+    "MAX_TEXT",
     "PING",
     "Connect",
     "Framer",
@@ -21,6 +22,7 @@ __all__ = [
     "Properties",
     "Property",
     "Publish",
+    "Will",
     "acknowledge",
     "disconnect",
     "number",
@@ -102,6 +104,29 @@ class Publish(NamedTuple):
     properties: Properties
 
 
+class Will(NamedTuple):
+    """What the broker is to publish at QoS 1 if the client is gone for `delay` seconds; `retain` as in `publish`."""
+
+    topic: bytes
+    payload: bytes
+    content_type: str | None
+    user: Sequence[tuple[str, str]]
+    delay: int
+    retain: int | None
+
+    @property
+    def flags(self) -> int:
+        """Its part of a CONNECT's flags."""
+        return 0x0C | (self.retain is not None) << 5
+
+    def encode(self) -> bytes:
+        """Its part of a CONNECT's payload."""
+        properties = b"\x18" + self.delay.to_bytes(4)
+        properties += _describe(self.content_type, self.user, self.retain)
+        head = number(len(properties)) + properties
+        return head + _octets(self.topic) + _octets(self.payload)
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
     """What a CONNECT says. Times in whole seconds, sizes in octets."""
@@ -113,10 +138,13 @@ class Connect:
     largest: int
     user: str | None = field(repr=False)
     password: str | None = field(repr=False)
+    will: Will | None = field(default=None, repr=False)
 
     def encode(self) -> bytes:
         """The packet; it resumes a session that the broker still knows."""
+        will = self.will.encode() if self.will else b""
         flags = (self.user is not None) << 7 | (self.password is not None) << 6
+        flags |= self.will.flags if self.will else 0
         properties = b"".join(
             (
                 b"\x11" + self.session.to_bytes(4),
@@ -125,8 +153,9 @@ class Connect:
             )
         )
         head = b"\x00\x04MQTT\x05" + bytes([flags]) + self.keep_alive.to_bytes(2)
-        texts = [text for text in (self.client, self.user, self.password) if text is not None]
-        return _packet(0x10, head + number(len(properties)) + properties + b"".join(map(_string, texts)))
+        credentials = b"".join(_string(text) for text in (self.user, self.password) if text is not None)
+        payload = _string(self.client) + will + credentials
+        return _packet(0x10, head + number(len(properties)) + properties + payload)
 
 
 class Framer:
@@ -179,18 +208,22 @@ def publish(
     again: bool = False,
 ) -> bytes:
     """A PUBLISH, at QoS 1 with a `packet` identifier and at QoS 0 without; `retain` is how many seconds it is kept."""
+    properties = _describe(content_type, user, retain)
+    head = len(topic).to_bytes(2) + topic + (packet.to_bytes(2) if packet else b"")
+    size = number(len(properties))
+    first = 0x30 | again << 3 | bool(packet) << 1 | (retain is not None)
+    length = number(len(head) + len(size) + len(properties) + len(payload))
+    return b"%c%b%b%b%b%b" % (first, length, head, size, properties, payload)
+
+
+def _describe(content_type: str | None, user: Sequence[tuple[str, str]], retain: int | None) -> bytes:
     parts = [b"" if retain is None else b"\x02" + retain.to_bytes(4)]
     if content_type is not None:
         parts.append(b"\x03" + _string(content_type))
     for name, value in user:
         octets = value.encode()
         parts.append(b"&%b%b%b%b" % (len(name).to_bytes(2), name.encode(), len(octets).to_bytes(2), octets))
-    properties = b"".join(parts)
-    head = len(topic).to_bytes(2) + topic + (packet.to_bytes(2) if packet else b"")
-    size = number(len(properties))
-    first = 0x30 | again << 3 | bool(packet) << 1 | (retain is not None)
-    length = number(len(head) + len(size) + len(properties) + len(payload))
-    return b"%c%b%b%b%b%b" % (first, length, head, size, properties, payload)
+    return b"".join(parts)
 
 
 def subscribe(packet: int, identifier: int, topic: str, qos: int, *, retained: bool) -> bytes:
@@ -325,7 +358,10 @@ def number(value: int) -> bytes:
 
 
 def _string(text: str) -> bytes:
-    octets = text.encode()
+    return _octets(text.encode())
+
+
+def _octets(octets: bytes) -> bytes:
     if len(octets) > MAX_TEXT:
         raise LocalProtocolError(f"a text of {len(octets)} octets is longer than MQTT can carry")
     return len(octets).to_bytes(2) + octets

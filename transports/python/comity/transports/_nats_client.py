@@ -16,7 +16,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import nats.errors
 from nats.aio.client import Client, Server
@@ -25,12 +25,14 @@ from nats.aio.subscription import Subscription
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 
+if TYPE_CHECKING:
+    from comity.transports._nats_credentials import Credentials
+
 __all__ = ["Connection", "Settings"]
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
-_PING_SECONDS: Final = 10
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
@@ -38,22 +40,26 @@ _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"
 class Settings:
     """Where and how to connect. `shown` is the URL without secrets; sizes in octets, times in seconds."""
 
-    server: str
+    servers: list[str]
     shown: str
     timeout: float
+    keepalive: float
     outbox: int
     inbox: int
     user: str | None = field(repr=False)
     password: str | None = field(repr=False)
     token: str | None = field(repr=False)
+    answers: str
+    credentials: Credentials | None = field(repr=False)
     tls: ssl.SSLContext | None
 
 
 class _Client(Client):
-    """nats-py with three defects mended and its two slowest steps replaced.
+    """nats-py with four defects mended and its two slowest steps replaced.
 
     It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
     was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
+    A connection that breaks while the server greets stays open behind the next.
     """
 
     def __init__(self, tls_only: bool) -> None:
@@ -64,6 +70,11 @@ class _Client(Client):
         if self._tls_only and not self._server_info.get("tls_required"):
             raise nats.errors.Error("the server offers no TLS, so nothing was sent to it")
         return super()._connect_command()
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():
@@ -84,15 +95,20 @@ class _Client(Client):
                 found[name if name not in found else name.swapcase()] = text.strip()  # the reader sees both
         return found
 
-    async def publish_block(self, subject: str, headers: bytes, payload: bytes) -> None:
-        """Publish with headers that are already octets; the caller has checked sizes and state.
+    def push(self, to: str, payload: bytes, headers: bytes = b"") -> None:
+        """Publish with headers that are already octets; the caller has checked sizes, state, and what may wait.
 
-        `subject` may be followed by a space and the subject for replies.
+        `to` is the subject, which a space and the subject for replies may follow.
         """
-        sizes = len(headers), len(headers) + len(payload)
-        await self._send_command(b"HPUB %b %d %d\r\n%b%b\r\n" % (subject.encode(), *sizes, headers, payload))
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
+        if headers:
+            sizes = len(headers), len(headers) + len(payload)
+            block = b"HPUB %b %d %d\r\n%b%b\r\n" % (to.encode(), *sizes, headers, payload)
+        else:
+            block = b"PUB %b %d\r\n%b\r\n" % (to.encode(), len(payload), payload)
+        self._pending.append(block)
+        self._pending_data_size += len(block)
+        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
 
 class Connection:
@@ -102,12 +118,16 @@ class Connection:
         self._settings = settings
         self._client = _Client(settings.tls is not None)
         self._timeout: Any = settings.timeout  # nats-py says int and takes any number
+        self._beat: Any = settings.keepalive / 2
         self._opened = False
+        self._unreached = len(settings.servers)
         self._published = 0
         self._confirmed = 0
         self._lost = False
         self._denied: dict[str, str] = {}
         self._dropped: dict[int, Callable[[], None]] = {}
+        self.lives = 0
+        self.on_back: set[Callable[[], None]] = set()
 
     @property
     def native(self) -> Client:
@@ -115,12 +135,28 @@ class Connection:
         return self._client
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a connection just now; `lives` counts how often it was made anew, and then `on_back` is
+        called."""
+        return self._back.is_set() and self._client.is_connected
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed for good; `check` says why."""
+        return self._client.is_closed
+
+    @property
+    def has_jetstream(self) -> bool:
+        """Whether the server says so of itself; another one of its cluster may have it all the same."""
+        return bool(self._client._server_info.get("jetstream"))
+
+    @property
     def max_payload(self) -> int:
         """Octets of headers and data together that the server takes."""
         return self._client.max_payload
 
     async def open(self) -> None:
-        """Connect; one attempt, bounded by the timeout. Raises `TransportError`."""
+        """Connect; one attempt for each server, together bounded by the timeout. Raises `TransportError`."""
         loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[Exception] = loop.create_future()
         self._loss: asyncio.Future[None] = loop.create_future()
@@ -147,9 +183,25 @@ class Connection:
         self, subject: str, headers: dict[str, str], payload: bytes, *, reply: str | None = None
     ) -> None:
         """Hand a message over, its headers as the binding writes them. Raises `PayloadTooLarge` or `TransportError`."""
-        self._check()
-        if self._denied and (denied := self._denied.pop(f"publish {subject.lower()}", None)):
-            raise self._error(f"{denied}: grant it, or publish as somebody who may")
+        if self._denied and (denied := self.denied(subject)):
+            raise denied
+        block = self.block(headers, payload)
+        await self.room(len(block) + len(payload))
+        self._client.push(subject if reply is None else f"{subject} {reply}", payload, block)
+        self._published += 1
+
+    def push(self, to: str, payload: bytes, headers: bytes = b"") -> None:
+        """See `_Client.push`; nothing is sent by a connection that is closed."""
+        if not self._client.is_closed:
+            self._client.push(to, payload, headers)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything was handed to a connection that is there."""
+        return self.connected and not self._client.pending_data_size
+
+    def block(self, headers: dict[str, str], payload: bytes) -> bytes:
+        """The octets of `headers`, as the binding writes them. Raises `PayloadTooLarge` where both do not fit."""
         lines = "".join([f"{name}: {text}\r\n" for name, text in headers.items()])
         block = f"NATS/1.0\r\n{lines}\r\n".encode("ascii")
         size = len(block) + len(payload)
@@ -158,20 +210,29 @@ class Connection:
                 f"{self._settings.shown}: {size} octets of attributes and data are over the server's limit of "
                 f"{self._client.max_payload}"
             )
+        return block
+
+    async def room(self, size: int) -> None:
+        """Return when `size` more octets may wait to be sent. Raises `TransportError`."""
+        self.check()
         if self._client.pending_data_size + size > self._settings.outbox:
             await self._make_room()
-        try:
-            to = subject if reply is None else f"{subject} {reply}"
-            await self._client.publish_block(to, block, payload)
-        except nats.errors.Error as error:
-            raise self._explained(error) from error
-        self._published += 1
+
+    def denied(self, subject: str) -> TransportError | None:
+        """What the server said against publishing to `subject`, once."""
+        denied = self._denied.pop(f"publish {subject.lower()}", None)
+        return self.error(f"{denied}: grant it, or publish as somebody who may") if denied else None
+
+    def denied_api(self) -> TransportError | None:
+        """What the server said against asking JetStream, once."""
+        asked = [key for key in self._denied if key.startswith("publish $js.")]
+        return self.denied(asked[0].partition(" ")[2]) if asked else None
 
     async def subscribe(
         self, subject: str, queue: str, receive: Callable[[Msg], Awaitable[None]], on_drop: Callable[[], None]
     ) -> Subscription:
         """Subscribe and wait until the server has it. Raises `TransportError`, also where it is not permitted."""
-        self._check()
+        self.check()
         subscription = await self._client.subscribe(
             subject, queue, cb=receive, pending_msgs_limit=self._settings.inbox
         )
@@ -180,7 +241,7 @@ class Connection:
             await self._barrier()
             denied = self._denied.pop(f"subscription {subject.lower()}", None)
             if denied:
-                raise self._error(f"{denied}: grant it, or subscribe as somebody who may")
+                raise self.error(f"{denied}: grant it, or subscribe as somebody who may")
         except BaseException:
             await self.unsubscribe(subscription, drain=False)
             raise
@@ -197,19 +258,19 @@ class Connection:
 
     async def flush(self) -> None:
         """Return when the server has everything published before. Raises `TransportError` where that is unknown."""
-        self._check()
+        self.check()
         mark = self._published
         if not self._lost:
             await self._barrier()
         if self._lost:
             self._lost = False
-            raise self._error(
+            raise self.error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
         self._confirmed = max(self._confirmed, mark)
         denied = [key for key in self._denied if key.startswith("publish")]
         if denied:
-            raise self._error(f"{self._denied.pop(denied[0])}: grant it, or publish as somebody who may")
+            raise self.error(f"{self._denied.pop(denied[0])}: grant it, or publish as somebody who may")
 
     async def close(self, subscriptions: list[tuple[Subscription, bool]]) -> None:
         """Drain and close, within the timeout; each subscription with whether it is to be drained."""
@@ -227,19 +288,22 @@ class Connection:
     async def _make_contact(self) -> None:
         settings = self._settings
         await self._client.connect(
-            settings.server,
+            settings.servers,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             reconnect_to_server_handler=_next_server,
             max_reconnect_attempts=-1,
-            connect_timeout=self._timeout,
-            ping_interval=_PING_SECONDS,
+            connect_timeout=self._timeout / len(settings.servers),
+            ping_interval=self._beat,
+            max_outstanding_pings=1,
             pending_size=4 * settings.outbox,  # ours is the bound: theirs would swallow a cancellation
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            inbox_prefix=settings.answers,
             tls=settings.tls,
+            **(settings.credentials.options() if settings.credentials else {}),
         )
         await self._round_trip()
 
@@ -259,13 +323,11 @@ class Connection:
             async with asyncio.timeout(self._timeout):
                 while True:
                     await self._back.wait()
-                    self._check()
+                    self.check()
                     if await self._unbroken_round_trip():
                         return
         except TimeoutError as error:
-            raise self._error(
-                f"no answer within {self._timeout:g} s: see whether the server is up"
-            ) from error
+            raise self.error(f"no answer within {self._timeout:g} s: see whether the server is up") from error
 
     async def _unbroken_round_trip(self) -> bool:
         loss = self._loss
@@ -279,7 +341,7 @@ class Connection:
 
     async def _make_room(self) -> None:
         if not self._client.is_connected:
-            raise self._error(
+            raise self.error(
                 f"not connected, and {self._settings.outbox} octets already wait to be sent: publish again later"
             )
         await self._barrier()
@@ -295,7 +357,8 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
-            if not self._failed.done():
+            self._unreached -= 1
+            if self._unreached <= 0 and not self._failed.done():
                 self._failed.set_result(error)
         elif isinstance(error, nats.errors.SlowConsumerError):
             self._dropped.get(error.sid, _nothing)()
@@ -316,23 +379,34 @@ class Connection:
     async def _on_reconnect(self) -> None:
         self._loss = asyncio.get_running_loop().create_future()
         self._back.set()
+        self.lives += 1
+        for call in list(self.on_back):
+            call()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `TransportError` where the connection is closed for good."""
         if self._client.is_closed:
             reason = self._client.last_error
-            raise self._error(f"the connection is closed{f' ({reason})' if reason else ''}: open another one")
+            raise self.error(f"the connection is closed{f' ({reason})' if reason else ''}: open another one")
 
-    def _error(self, text: str) -> TransportError:
+    def error(self, text: str) -> TransportError:
+        """An error that names the server."""
         return TransportError(f"{self._settings.shown}: {text}")
 
     def _explained(self, error: Exception) -> TransportError:
         text = str(error).removeprefix("nats: ") or type(error).__name__
-        return self._error(f"{text}: {_advice(error, text.lower())}")
+        if "authorization" in text.lower() or "authentication" in text.lower():
+            return self.error(f"{text}: {_login_advice(self._settings.credentials)}")
+        return self.error(f"{text}: {_advice(error)}")
 
 
-def _advice(error: Exception, text: str) -> str:
-    if "authorization" in text or "authentication" in text:
+def _login_advice(credentials: Credentials | None) -> str:
+    if credentials is None:
         return "the server refuses these credentials: correct user and password, or the token, in the URL"
+    return credentials.advice()
+
+
+def _advice(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "the server's certificate is not trusted: name its authority with ?ca=FILE"
     if isinstance(error, ssl.SSLError):

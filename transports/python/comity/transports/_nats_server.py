@@ -1,7 +1,7 @@
 """Finding and starting a real nats-server on loopback.
 
-Responsible for the binary, its configuration file and the wait until it answers. Not responsible for keeping
-track of what runs: `brokers.py` is.
+Responsible for the binary and its configuration file. Not responsible for asking whether it serves
+(`_nats_probe.py`), nor for keeping track of what runs (`brokers.py`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sysconfig
-from pathlib import Path
 from typing import Final
 
 from comity.sdk.errors import ConfigError
-from comity.transports._processes import launch
+from comity.transports._layout import HOST, Layout, Seat
+from comity.transports._nats_probe import echoes, replicates
 
-__all__ = ["find", "start", "version"]
+__all__ = ["NatsServer", "find", "version"]
 
 _READY: Final = 10.0
 
@@ -51,48 +50,47 @@ def version(binary: str) -> str:
     return match[1]
 
 
-def start(binary: str, directory: Path, *, config: str, port: int | None) -> tuple[int, int]:
-    """Start a server that keeps everything in `directory`; return its process id and port once it answers.
+class NatsServer:
+    """nats-server with JetStream; several nodes are one cluster."""
 
-    `config` is added to its configuration file as it is. Without `port` the system chooses a free one. The
-    process is not tied to this one. Raises `TransportError` with the end of its log when it does not come up.
-    """
-    for old in directory.glob("*.ports"):
-        old.unlink()
-    file, log = directory / "nats.conf", directory / "nats.log"
-    file.write_text(
-        f"listen: 127.0.0.1:{port or -1}\n"
-        f"ports_file_dir: {json.dumps(str(directory))}\n"
-        f"jetstream: {{store_dir: {json.dumps(str(directory / 'jetstream'))}}}\n"
-        f"{config}\n",
-        encoding="utf-8",
-    )
-    name = Path(binary).name
+    schemes = ("nats", "tls")
+    clusters = True
+    patience = 30.0
 
-    def ready(pid: int) -> int | None:
-        found = _port(directory / f"{name}_{pid}.ports")
-        return found if found is not None and _answers(found) else None
+    def version(self) -> str:
+        """See `Server.version`."""
+        return version(find())
 
-    return launch("nats-server", [binary, "-c", str(file)], log, ready, seconds=_READY)
+    def prepare(self, layout: Layout) -> None:
+        """See `Server.prepare`."""
+        for seat in layout.seats:
+            (seat.directory / "nats.conf").write_text(_configuration(layout, seat), encoding="utf-8")
 
+    def command(self, seat: Seat) -> list[str]:
+        """See `Server.command`."""
+        return [find(), "-c", str(seat.directory / "nats.conf")]
 
-def _port(file: Path) -> int | None:
-    try:
-        urls: list[str] = json.loads(file.read_text(encoding="utf-8"))["nats"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return int(urls[0].rpartition(":")[2]) if urls else None
+    def answers(self, layout: Layout, seat: Seat) -> bool:
+        """See `Server.answers`."""
+        return echoes(layout, seat)
+
+    def serves(self, layout: Layout) -> bool:
+        """See `Server.serves`."""
+        if len(layout.seats) > 1:
+            return replicates(layout)
+        return all(self.answers(layout, seat) for seat in layout.seats)
 
 
-def _answers(port: int) -> bool:
-    """Whether a round trip succeeds; a refusal of our missing credentials is an answer too."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            lines = connection.makefile("rb")
-            info = lines.readline()
-            if b'"tls_required":true' in info:
-                return True
-            connection.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
-            return lines.readline().startswith((b"PONG", b"-ERR"))
-    except OSError:
-        return False
+def _configuration(layout: Layout, seat: Seat) -> str:
+    lines = [
+        f"listen: {HOST}:{seat.port}",
+        f"server_name: comity-{seat.number}",
+        f"jetstream: {{store_dir: {json.dumps(str(seat.directory / 'jetstream'))}}}",
+    ]
+    if layout.tls:
+        certificate, key = json.dumps(str(layout.certificate)), json.dumps(str(layout.key))
+        lines.append(f"tls: {{cert_file: {certificate}, key_file: {key}}}")
+    if len(layout.seats) > 1:
+        routes = json.dumps([f"nats://{HOST}:{other.peer}" for other in layout.seats])
+        lines.append(f"cluster: {{name: comity, listen: {HOST}:{seat.peer}, routes: {routes}}}")
+    return "\n".join([*lines, layout.config]) + "\n"

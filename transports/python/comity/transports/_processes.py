@@ -11,57 +11,75 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
 from comity.sdk.errors import TransportError
 
-__all__ = ["alive", "end", "launch", "started"]
-
-T = TypeVar("T")
+__all__ = ["Command", "alive", "end", "launch", "started"]
 
 _PATIENCE: Final = 5.0
 _STEP: Final = 0.01
 
 
-def launch(
-    name: str, command: Sequence[str], log: Path, ready: Callable[[int], T | None], *, seconds: float
-) -> tuple[int, T]:
-    """Start `command`, not tied to this process, with its output in `log`; its process id and what `ready` gave for it.
+class Command(NamedTuple):
+    """What to start, and the file for its output."""
 
-    `ready` is asked again and again until it gives something. Raises `TransportError` with the end of the log where the
-    process ends before, or is not ready within `seconds`; then it is gone.
+    arguments: Sequence[str]
+    log: Path
+
+
+def launch(name: str, commands: Sequence[Command], ready: Callable[[], bool], *, seconds: float) -> list[int]:
+    """Start `commands`, not tied to this process; their process ids, once `ready` says so.
+
+    Raises `TransportError` with the end of their logs where one of them ends before, or they are not ready within
+    `seconds`; then all of them are gone.
     """
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+    processes: list[subprocess.Popen[bytes]] = []
     try:
-        found = _wait_until_ready(name, process, ready, seconds)
+        for command in commands:
+            processes.append(_start(command))
+        _wait_until_ready(name, processes, ready, seconds)
     except BaseException as error:
-        process.kill()
-        process.wait()
+        dead = [process.poll() is not None for process in processes]
+        for process in processes:
+            process.kill()
+            process.wait()
         if isinstance(error, TransportError):
-            tail = log.read_text(encoding="utf-8", errors="replace")[-1000:]
-            raise TransportError(f"{error}; the end of its log:\n{tail}") from error
+            told = [command for command, ended in zip(commands, dead, strict=True) if ended] or commands
+            raise TransportError(f"{error}; the end of its log:\n{_tails(told)}") from error
         raise
-    process.returncode = 0  # from here on it is known by its id and start time
-    return process.pid, found
+    for process in processes:
+        process.returncode = 0  # from here on it is known by its id and start time
+    return [process.pid for process in processes]
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    with command.log.open("ab") as output:
+        return subprocess.Popen(
+            command.arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
 
 
 def _wait_until_ready(
-    name: str, process: subprocess.Popen[bytes], ready: Callable[[int], T | None], seconds: float
-) -> T:
+    name: str, processes: Sequence[subprocess.Popen[bytes]], ready: Callable[[], bool], seconds: float
+) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise TransportError(f"{name} ended at once with code {process.returncode}")
-        found = ready(process.pid)
-        if found is not None:
-            return found
+        for process in processes:
+            if process.poll() is not None:
+                raise TransportError(f"{name} ended at once with code {process.returncode}")
+        if ready():
+            return
         time.sleep(_STEP)
     raise TransportError(f"{name} did not answer within {seconds:g} s")
+
+
+def _tails(commands: Sequence[Command]) -> str:
+    return "\n".join(
+        command.log.read_text(encoding="utf-8", errors="replace")[-1000:] for command in commands
+    )
 
 
 def started(pid: int) -> str | None:
@@ -72,7 +90,8 @@ def started(pid: int) -> str | None:
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] in "ZX" else fields[19]
+        # the first thread may be a zombie while others still hold the process's ports
+        return None if fields[0] in "ZX" and int(fields[17]) <= 1 else fields[19]
     asked = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
@@ -85,22 +104,27 @@ def alive(pid: int, start: str) -> bool:
     return started(pid) == start
 
 
-def end(pid: int, start: str, *, kill: bool = False) -> None:
-    """End the process, gently first unless `kill`; does nothing to another one that got the same id."""
+def end(processes: Iterable[tuple[int, str]], *, kill: bool = False) -> None:
+    """End those processes, each given by its id and start, gently first unless `kill`.
+
+    Does nothing to another one that got the same id.
+    """
+    processes = list(processes)
     for number in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
-        if not alive(pid, start):
+        left = [one for one in processes if alive(*one)]
+        for pid, _ in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if _gone(left):
             break
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        if _gone(pid, start):
-            break
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    for pid, _ in processes:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
-def _gone(pid: int, start: str) -> bool:
+def _gone(processes: Iterable[tuple[int, str]]) -> bool:
     deadline = time.monotonic() + _PATIENCE
-    while alive(pid, start):
+    while any(alive(*one) for one in processes):
         if time.monotonic() > deadline:
             return False
         time.sleep(_STEP)

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from comity.sdk.errors import ConfigError
 
-__all__ = ["masked", "options", "positive", "split"]
+__all__ = ["masked", "options", "positive", "split", "split_hosts"]
 
 
 def masked(url: str) -> str:
@@ -29,12 +29,37 @@ def masked(url: str) -> str:
 
 def split(url: str) -> SplitResult:
     """`url` in its parts, with a port that is one. Raises `ConfigError` where it cannot be read."""
+    parts = _parse(url)
     try:
-        parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         raise ConfigError(f"{masked(url)!r} is no URL: {error}") from error
     return parts
+
+
+def split_hosts(url: str) -> tuple[SplitResult, list[str]]:
+    """`url` in its parts, and each `HOST:PORT` of it: several are separated by commas.
+
+    Raises `ConfigError` where it cannot be read, or one of them is none.
+    """
+    parts = _parse(url)
+    found = parts.netloc.rpartition("@")[2].split(",")
+    for host in found:
+        try:
+            one = urlsplit(f"//{host}")
+            valid = one.netloc == host and one.hostname and (one.port or ":" not in host.rpartition("]")[2])
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ConfigError(f"{masked(url)!r} is no URL: {host!r} is no HOST:PORT")
+    return parts, found
+
+
+def _parse(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"{masked(url)!r} is no URL: {error}") from error
 
 
 def options(
@@ -42,7 +67,7 @@ def options(
 ) -> dict[str, str | float]:
     """The query of `url`, overridden by `overrides`. Raises `ConfigError` for an unknown or repeated option."""
     found: dict[str, str | float] = {}
-    for name, value in parse_qsl(split(url).query, keep_blank_values=True):
+    for name, value in parse_qsl(_parse(url).query, keep_blank_values=True):
         if name in found:
             raise ConfigError(f"{masked(url)}: option {name!r} is given twice")
         found[name] = value

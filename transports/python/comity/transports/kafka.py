@@ -4,9 +4,10 @@ Responsible for the transport port over one cluster: URL, frames by the CloudEve
 modes in), which topic and record key an address is. Not responsible for connections, which all transports of an
 event loop share, nor for reading.
 
-`kafka://host[:port][?options]`; the host is asked for the other brokers. Options: `timeout`, seconds that any wait
-may take (5); `buffer`, messages that wait for one subscriber (65536); `partitions` (4) and `retention`, seconds
-(3600), of topics that are made here.
+`kafka://[user:password@]host[:port][,host[:port]…][?options]`; `kafkas://` is TLS. The first host to answer is asked
+for the other brokers. Options: `timeout`, seconds that any wait may take (5); `buffer`, messages that wait for one
+subscriber (65536); `partitions` (4) and `retention`, seconds (3600), of topics that are made here; `sasl`, `plain`,
+`scram-sha-256` or `scram-sha-512` (the default with a user); `ca`, `cert` and `key`, PEM files.
 
 What is published is kept by the brokers: a subscriber that is slow loses nothing and nobody waits for it. The order
 of an address is kept, and so is that of all addresses without keys on one channel. A subscription without a group
@@ -18,31 +19,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from comity.sdk.address import parse_address, parse_pattern, to_kafka
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
-from comity.transports._urls import masked, options, positive, split
+from comity.transports._kafka_url import Settings, read_options, read_settings
+from comity.transports._urls import masked, positive
 from comity.transports.kafka_binding import encode
 
 if TYPE_CHECKING:
-    from comity.transports._kafka_client import Settings
+    from comity.transports._kafka_channel import Reading
     from comity.transports._kafka_group import Member
     from comity.transports._kafka_hub import Hub
-    from comity.transports._kafka_live import Reading
+    from comity.transports._kafka_live import Live
 
 __all__ = ["KafkaTransport"]
 
 _log = logging.getLogger(__name__)
-_NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "partitions": 4, "retention": 3600.0}
 _MAX_PAYLOAD: Final = 1 << 20
 _MAX_ATTRIBUTES: Final = 1 << 16
 _CAPABILITIES: Final = Capabilities(
     ordering=Ordering.KEY,
     guarantees=frozenset(Guarantee),
     durable=True,
+    replay=True,
     groups=True,
     max_payload=_MAX_PAYLOAD,
 )
@@ -54,8 +58,9 @@ class KafkaTransport:
 
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._shown = masked(url)
-        given = {**_NUMBERS, **options(url, _NUMBERS, overrides)}
-        self._settings = _settings(url, given)
+        _require_client(url)
+        given = read_options(url, overrides)
+        self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
         self._hub: Hub | None = None
         self._readings: set[Reading] = set()
@@ -65,6 +70,15 @@ class KafkaTransport:
     @property
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
+
+    @property
+    def settings(self) -> Settings:
+        """Where and how it connects, for whoever connects alike."""
+        return self._settings
+
+    def on_death(self, address: str, frame: Frame) -> None:
+        """Kafka publishes nothing for a client that is gone. Raises `CapabilityError`."""
+        raise CapabilityError(f"{self._shown}: this adapter does not offer a death notice")
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
@@ -96,23 +110,27 @@ class KafkaTransport:
             future.add_done_callback(self._settle)
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
-        """See `Transport.subscribe`. A group that is new begins here; one that is known goes on where it was."""
+        """See `Transport.subscribe`. A group that is new begins here, or at `since`; a known one goes on where it was."""
+        from comity.transports._kafka_channel import Reading
         from comity.transports._kafka_group import Member
-        from comity.transports._kafka_live import Reading
 
         hub, wanted = self._opened, parse_pattern(pattern)
         if group:
-            member = Member(hub.clients, wanted, group, on_delivery, self._buffer)
+            member = Member(hub.clients, wanted, group, on_delivery, self._buffer, since)
             await member.open()
             self._members.add(member)
             member.on_close = self._members.discard
             return member
-        reading = Reading(hub.live, wanted, on_delivery, self._buffer)
-        await hub.live.add(reading)
+        reading = Reading(wanted, on_delivery, self._buffer, hub.live.wake, partial(self._end, hub.live))
+        await hub.live.add(reading, since)
         self._readings.add(reading)
-        reading.on_close = self._readings.discard
         return reading
 
     async def last_value(self, address: str) -> Frame | None:
@@ -122,6 +140,14 @@ class KafkaTransport:
     async def flush(self) -> None:
         """A real barrier. Raises `TransportError` where something published before was refused."""
         await self._flush(self._opened)
+
+    async def prepare(self, channel: str) -> bool:
+        """Make the topic of `channel` (an address without keys), or look at it where it exists; whether it was made.
+
+        Raises `TransportError` where it cannot be made, or is not fit for use.
+        """
+        topic, _ = to_kafka(parse_address(channel))
+        return await self._opened.clients.ensure(topic)
 
     async def settled(self) -> None:
         """Return once the subscriptions without a group have been handed all that the brokers have now."""
@@ -155,6 +181,10 @@ class KafkaTransport:
         except TransportError as error:
             _log.warning("closing without all that was sent or received: %s", error)
 
+    def _end(self, live: Live, reading: Reading) -> None:
+        live.remove(reading)
+        self._readings.discard(reading)
+
     @property
     def _opened(self) -> Hub:
         if self._hub is None:
@@ -176,21 +206,11 @@ class KafkaTransport:
             self._refused = error
 
 
-def _settings(url: str, given: dict[str, str | float]) -> Settings:
+def _require_client(url: str) -> None:
     try:
-        from comity.transports._kafka_client import Settings
+        import_module("comity.transports._kafka_client")
     except ModuleNotFoundError as error:
         raise ConfigError(f"{masked(url)} needs aiokafka: pip install comity[kafka]") from error
-    parts = split(url)
-    if parts.scheme != "kafka" or not parts.hostname or parts.path not in ("", "/") or "@" in parts.netloc:
-        raise ConfigError(f"{masked(url)!r} is no Kafka URL: write kafka://HOST:PORT")
-    return Settings(
-        server=parts.netloc if parts.port else f"{parts.netloc}:9092",
-        shown=masked(url),
-        timeout=positive(url, "timeout", given["timeout"]),
-        partitions=int(positive(url, "partitions", given["partitions"], whole=True)),
-        retention=positive(url, "retention", given["retention"]),
-    )
 
 
 _: type[Transport] = KafkaTransport

@@ -17,7 +17,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from comity.sdk.address import parse_address, parse_pattern
-from comity.sdk.errors import ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._memory_broker import Broker, Member
 from comity.transports._payload import check_attributes, data_bytes
@@ -42,11 +42,13 @@ class MemoryTransport:
         self._buffer, self._retain = numbers["buffer"], numbers["retain"]
         self._broker: Broker | None = None
         self._members: set[Member] = set()
+        self._notice: tuple[str, Frame] | None = None
         self._capabilities = Capabilities(
             ordering=Ordering.TOTAL,
             guarantees=frozenset(Guarantee),
             groups=True,
             last_value=True,
+            death_notice=True,
             publisher_waits=True,
             max_payload=numbers["max_payload"],
         )
@@ -54,6 +56,12 @@ class MemoryTransport:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def on_death(self, address: str, frame: Frame) -> None:
+        """See `Transport.on_death`; such a connection dies by `abort` only."""
+        if self._broker is not None:
+            raise TransportError(f"memory://{self._name} is already open: a death notice is left before")
+        self._notice = address, self._copy(address, frame)
 
     async def open(self) -> None:
         """Join the broker of that name on this loop, or start it. Raises `TransportError` when open already."""
@@ -68,25 +76,23 @@ class MemoryTransport:
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
     ) -> None:
         """See `Transport.publish`. With `AT_LEAST_ONCE` it waits for room; cancelled while waiting, nothing is sent."""
-        broker = self._opened
-        parse_address(address)
-        check_attributes(frame.attributes)
-        data = data_bytes(frame)
-        if len(data) > self._capabilities.max_payload:
-            raise PayloadTooLarge(
-                f"memory://{self._name}: {len(data)} octets of data are over the limit of "
-                f"{self._capabilities.max_payload}"
-            )
-        copy = Frame(dict(frame.attributes), data)
+        broker, copy = self._opened, self._copy(address, frame)
         if guarantee is Guarantee.AT_LEAST_ONCE:
             await broker.publish_waiting(address, copy)
         else:
             broker.publish(address, copy)
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """See `Transport.subscribe`. The members of a group share one buffer and use the same pattern."""
+        if since is not None:
+            raise CapabilityError("memory:// keeps nothing, so it does not offer replay")
         member = self._opened.join(parse_pattern(pattern), group or None, self._buffer, on_delivery)
         member.on_close = self._members.discard
         self._members.add(member)
@@ -108,10 +114,34 @@ class MemoryTransport:
         broker, self._broker = self._broker, None
         for member in list(self._members):
             member.drain()
-            await member.close()
+        self._leave(broker)
+
+    def abort(self) -> None:
+        """End the connection as a crash would: nothing is drained, and the death notice is published. Idempotent."""
+        if self._broker is None:
+            return
+        broker, self._broker = self._broker, None
+        self._leave(broker)
+        if self._notice is not None:
+            broker.enqueue(*self._notice)
+
+    def _leave(self, broker: Broker) -> None:
+        for member in list(self._members):
+            member.leave()
         broker.connections -= 1
         if broker.connections == 0:
             del self._siblings[self._name]
+
+    def _copy(self, address: str, frame: Frame) -> Frame:
+        parse_address(address)
+        check_attributes(frame.attributes)
+        data = data_bytes(frame)
+        if len(data) > self._capabilities.max_payload:
+            raise PayloadTooLarge(
+                f"memory://{self._name}: {len(data)} octets of data are over the limit of "
+                f"{self._capabilities.max_payload}"
+            )
+        return Frame(dict(frame.attributes), data)
 
     @property
     def _opened(self) -> Broker:

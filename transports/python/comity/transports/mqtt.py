@@ -7,11 +7,12 @@ that is slow or away is sent it later. Whether it outlives the broker is the bro
 is promised about that.
 
 `mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS. Options: `timeout`, seconds that any wait
-may take (5); `buffer`, messages at QoS 0 that wait for one subscriber, and
-never over 128 MiB (65536); `window`, messages at QoS 1 that
-may be unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
+may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages
+at QoS 0 that wait for one subscriber, and never over 128 MiB (65536); `window`, messages at QoS 1 that may be
+unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
 seconds for which the broker keeps what is missed while disconnected (300); `retain`, seconds for which it
-remembers the last value of an address (not at all); `client`, the client identifier (a random one); `mode`,
+remembers the last value of an address (not at all); `grace`, seconds that a lost connection
+has to come back before the death notice is published (none); `client`, the client identifier (a random one); `mode`,
 `binary` or `structured`; `ca`, `cert` and `key`, PEM files.
 """
 
@@ -39,13 +40,24 @@ from comity.transports.mqtt_binding import Native, decode, encode, structured
 __all__ = ["MqttTransport"]
 
 _log = logging.getLogger(__name__)
-_NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "window": 1024, "outbox": 2 << 20, "session": 300}
-_TEXTS: Final = ("retain", "client", "mode", *FILES)
+_NUMBERS: Final = {
+    "timeout": 5.0,
+    "buffer": 65536,
+    "window": 1024,
+    "outbox": 2 << 20,
+    "session": 300,
+    "keepalive": 10,
+}
+_TEXTS: Final = ("retain", "grace", "client", "mode", *FILES)
 _MODES: Final = {"binary": encode, "structured": structured}
 _PAYLOAD: Final = 1 << 20
 _FOR_ATTRIBUTES: Final = 8192  # of the broker's limit, which counts the whole packet
 _CAPABILITIES: Final = Capabilities(
-    ordering=Ordering.PUBLISHER, guarantees=frozenset(Guarantee), groups=True, max_payload=_PAYLOAD
+    ordering=Ordering.PUBLISHER,
+    guarantees=frozenset(Guarantee),
+    groups=True,
+    death_notice=True,
+    max_payload=_PAYLOAD,
 )
 
 
@@ -57,8 +69,9 @@ class MqttTransport:
         given = {**_NUMBERS, "mode": "binary", **options(url, (*_NUMBERS, *_TEXTS), overrides)}
         self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
-        self._retain = (
-            int(positive(url, "retain", given["retain"], whole=True)) if "retain" in given else None
+        self._retain, self._grace = (
+            int(positive(url, name, given[name], whole=True)) if name in given else None
+            for name in ("retain", "grace")
         )
         if given["mode"] not in _MODES:
             raise ConfigError(f"{self._shown}: mode={given['mode']!r} is none of {', '.join(_MODES)}")
@@ -74,12 +87,25 @@ class MqttTransport:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    def on_death(self, address: str, frame: Frame) -> None:
+        """See `Transport.on_death`: the last will, at QoS 1, of at most 65,535 octets of data.
+
+        It is published whenever the connection is gone for `grace` seconds (at once), also before a reconnection.
+        """
+        if self._connection is not None:
+            raise TransportError(f"{self._shown} is already open: a death notice is left before")
+        topic = to_mqtt(parse_address(address)).encode()
+        kind, user, payload = self._native(frame)
+        self._check_size(payload, wire.MAX_TEXT)
+        will = wire.Will(topic, payload, kind, user, self._grace or 0, self._retain)
+        self._settings = replace(self._settings, connect=replace(self._settings.connect, will=will))
+
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive)
+        connection = Connection(self._settings, self._receive, self._on_contact)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -93,24 +119,25 @@ class MqttTransport:
         if guarantee not in self._capabilities.guarantees:
             raise self._lacks(f"{guarantee} delivery")
         topic = to_mqtt(parse_address(address)).encode()
-        native = self._encode(frame)
-        if self._retain is not None and not native.payload:
-            native = structured(frame)  # an empty message would make the broker forget the last value
-        if len(native.payload) > self._capabilities.max_payload:
-            raise PayloadTooLarge(
-                f"{self._shown}: {len(native.payload)} octets of data are over the limit of "
-                f"{self._capabilities.max_payload}"
-            )
+        native = self._native(frame)
+        self._check_size(native.payload, self._capabilities.max_payload)
         if guarantee is Guarantee.AT_LEAST_ONCE:
             await connection.publish_surely(partial(self._write, topic, native))
         else:
             await connection.publish(self._write(topic, native))
 
     async def subscribe(
-        self, pattern: str, on_delivery: Callable[[Delivery], None], *, group: str | None = None
+        self,
+        pattern: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        group: str | None = None,
+        since: float | None = None,
     ) -> Subscription:
         """See `Transport.subscribe`. Raises `TransportError` where it is not permitted."""
         connection, wanted = self._opened, parse_pattern(pattern)
+        if since is not None:
+            raise self._lacks("replay")
         if group and not self._capabilities.groups:
             raise self._lacks("shared subscriptions, and so no groups")
         topic = _filter(wanted, group)
@@ -159,6 +186,20 @@ class MqttTransport:
         self._routes.clear()
         self._topics.clear()
 
+    def abort(self) -> None:
+        """End the connection as a crash would: nothing is drained, and the broker publishes the death notice.
+
+        Idempotent.
+        """
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.abort()
+            for route in self._routes.values():
+                for member in list(route.members):
+                    member.end()
+            self._routes.clear()
+            self._topics.clear()
+
     # ------------------------------------------------------------------- routes
 
     def _new_route(self, pattern: Pattern, group: str | None, topic: str) -> Route:
@@ -182,21 +223,38 @@ class MqttTransport:
         await connection.unsubscribe(route.identifier)
 
     async def _close(self, member: MqttSubscription) -> None:
-        route = member.route
-        route.members.remove(member)
-        connection = self._connection
+        route, connection = member.route, self._connection
         if connection is None:
             return
         async with self._changing:
             if not route.members and self._topics.get(route.topic) is route:
                 await self._withdraw(connection, route)
 
-    def _drain(self) -> None:
-        for route in self._routes.values():
-            for member in route.members:
+    async def _drain(self) -> None:
+        routes = list(self._routes.values())
+        for route in routes:
+            for member in list(route.members):
                 member.drain()
+        for route in routes:
+            await route.settle()
+
+    def _on_contact(self, resumed: bool) -> None:
+        for route in self._routes.values():
+            route.begin(resumed=resumed)
 
     # ---------------------------------------------------------------- messages
+
+    def _native(self, frame: Frame) -> Native:
+        native = self._encode(frame)
+        if self._retain is not None and not native.payload:
+            return structured(frame)  # an empty message would make the broker forget the last value
+        return native
+
+    def _check_size(self, payload: bytes, limit: int) -> None:
+        if len(payload) > limit:
+            raise PayloadTooLarge(
+                f"{self._shown}: {len(payload)} octets of data are over the limit of {limit}"
+            )
 
     def _write(self, topic: bytes, native: Native, packet: int = 0, again: bool = False) -> bytes:
         kind, user, payload = native
@@ -214,7 +272,9 @@ class MqttTransport:
             if confirm is not None:
                 confirm()
             return
-        message = Message(address, frame, len(publish.payload), publish.again, confirm, holders=1)
+        message = Message(
+            address, frame, publish.packet, len(publish.payload), publish.again, confirm, holders=1
+        )
         if publish.retained:
             self._asked.get(publish.topic, []).append(frame)
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,9 +27,9 @@ _PLAIN = re.compile(r"[!#$&-~]*")  # printable ASCII but space, quotation mark a
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED_PAIR = re.compile(r"\\(.)")
-_NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
-_HEADERS: dict[str, str] = {}  # the other way round
-_MOST_NAMES: Final = 256
+_SHAPES: Final = 256  # rows of names that are remembered, of which a mesh uses few
+_LONG: Final = 1024  # characters of such a row, lest strangers fill the memory
+_KNOWN: dict[tuple[str, ...], tuple[str, ...] | None] = {}  # headers, and the attributes that they are
 
 
 def encode(frame: Frame) -> tuple[dict[str, str], bytes]:
@@ -36,12 +37,14 @@ def encode(frame: Frame) -> tuple[dict[str, str], bytes]:
 
     Raises `LocalProtocolError` for an attribute or data that cannot be written.
     """
-    headers: dict[str, str] = {}
-    for name, value in frame.attributes.items():
-        if type(value) is not str:
-            raise LocalProtocolError(f"attribute {name!r} is no text: {value!r}")
-        headers[_HEADERS.get(name) or _header(name)] = value if _PLAIN.fullmatch(value) else _escape(value)
-    return headers, data_bytes(frame)
+    attributes = frame.attributes
+    headers = _headers(tuple(attributes))
+    values = attributes.values()
+    try:
+        plain = _PLAIN.fullmatch("".join(values))
+    except TypeError as error:
+        raise LocalProtocolError(f"an attribute is no text: {error}") from error
+    return dict(zip(headers, values if plain else map(_escape, values), strict=True)), data_bytes(frame)
 
 
 def decode(headers: Mapping[str, str] | None, payload: bytes) -> Frame:
@@ -49,34 +52,51 @@ def decode(headers: Mapping[str, str] | None, payload: bytes) -> Frame:
 
     Raises `RemoteProtocolError` for a batch, a repeated attribute or a value that is not percent-encoded UTF-8.
     """
+    found = headers or {}
+    shape = tuple(found)
+    names = _KNOWN[shape] if shape in _KNOWN else _attributes(shape)
+    if names is not None and _PLAIN.fullmatch("".join(found.values())):
+        return Frame(dict(zip(names, found.values(), strict=True)), payload)
+    return _decode_others(found, payload)
+
+
+def _decode_others(headers: Mapping[str, str], payload: bytes) -> Frame:
     attributes: dict[str, str] = {}
-    for header, text in (headers or {}).items():
-        name = _NAMES.get(header) or _attribute(header)
+    for header, text in headers.items():
+        name = _attribute(header)
         if name.startswith(":"):
             if name == ":content-type" and text.strip().lower().startswith(STRUCTURED):
                 return read_structured(text, payload)
             continue
         if name in attributes:
             raise RemoteProtocolError(f"attribute {name!r} is given twice")
-        attributes[name] = text if _PLAIN.fullmatch(text) else _unescape(name, text)
+        attributes[name] = _unescape(name, text)
     return Frame(attributes, payload)
 
 
+def _attributes(headers: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The attributes' names for `headers`, None where one is none or is given twice; remembered unless they are long."""
+    names = tuple(_attribute(header) for header in headers)
+    odd = len(set(names)) < len(names) or any(name.startswith(":") for name in names)
+    if sum(map(len, headers)) <= _LONG:
+        if len(_KNOWN) >= _SHAPES:
+            del _KNOWN[next(iter(_KNOWN))]
+        _KNOWN[headers] = None if odd else names
+    return None if odd else names
+
+
 def _attribute(header: str) -> str:
-    """The attribute's name for `header`, or `:header` where it is none; remembered."""
+    """The attribute's name for `header`, or `:header` where it is none."""
     lower = header.lower()
-    name = lower[len(_PREFIX) :] if lower.startswith(_PREFIX) and len(lower) > len(_PREFIX) else f":{lower}"
-    if len(_NAMES) < _MOST_NAMES:
-        _NAMES[header] = name
-    return name
+    return lower[len(_PREFIX) :] if lower.startswith(_PREFIX) and len(lower) > len(_PREFIX) else f":{lower}"
 
 
-def _header(name: str) -> str:
-    """The header for attribute `name`; remembered. A name that is none would break the lines of the protocol."""
-    check_name(name)
-    if len(_HEADERS) < _MOST_NAMES:
-        _HEADERS[name] = _PREFIX + name
-    return _PREFIX + name
+@lru_cache(maxsize=_SHAPES)
+def _headers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The headers for attributes. A name that is none would break the lines of the protocol."""
+    for name in names:
+        check_name(name)
+    return tuple(_PREFIX + name for name in names)
 
 
 def _escape(value: str) -> str:

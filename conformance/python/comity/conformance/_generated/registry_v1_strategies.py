@@ -1,6 +1,6 @@
 """Strategies for the messages of Comity registry.
 
-Generated from registry 1.0, source sha256:cf7a91581ae1784980397f8b7b21dec33bb083034639d4fbaab9353cd3f59280.
+Generated from registry 1.0, source sha256:cd195a6a9df1476e7f487e64a4a2f05e0c9c676f2c52f785cdddea719b47affc.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -114,6 +114,7 @@ OPTIONAL = {
     "comitycrit": "[A-Za-z_][A-Za-z0-9_]*( [A-Za-z_][A-Za-z0-9_]*)*",
     "comitykey": REQUIRED["source"],
     "comitysig": "[A-Za-z0-9_-]{86}",
+    "comityvia": "{0}( {0}){{0,7}}".format(REQUIRED["source"]),
 }
 NOBODY = {"id": "", "source": ""}
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -30,8 +33,9 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
+from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
-from comity.transports.journals._jetstream_append import Appender
+from comity.transports.journals._base import Wake
 from comity.transports.journals._jetstream_url import Place
 
 __all__ = ["Kept", "Streams"]
@@ -66,6 +70,29 @@ class Kept(NamedTuple):
         return Snapshot(self.record["position"], b"") if self.number else None
 
 
+class _Messages:
+    """What has arrived for one reader, never more than it asked for.
+
+    nats-py's own `next_msg` waits by a task of its own, where Python 3.11 may swallow the cancellation of the reader.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._waiting: deque[Msg] = deque()
+        self._wake = Wake()
+
+    async def put(self, message: Msg) -> None:
+        """Called by nats-py for each message."""
+        self._waiting.append(message)
+        self._wake.set()
+
+    async def take(self) -> Msg | None:
+        """The next message; None after silence, or where the connection was closed."""
+        if not self._waiting and not self._client.is_closed:
+            await self._wake.wait(self._wake.count, _SILENCE)
+        return self._waiting.popleft() if self._waiting else None
+
+
 class Streams:
     """A connection to the streams of one journal."""
 
@@ -93,7 +120,7 @@ class Streams:
             await self._patiently(self._js.account_info)
             entries = await self._ensure(self._name, [self._entries], {})
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
-            self._appender = Appender(self._connection, self._entries, self._place.server.timeout)
+            self._appender = Appender(self._connection, self._place.server.timeout)
             await self._appender.start()
             self.incarnation = await self._incarnation(str(entries.created))
         except BaseException:
@@ -109,7 +136,7 @@ class Streams:
     async def append(self, data: bytes, name: str) -> int:
         """Append under a name by which the server knows a repetition; the entry's position."""
 
-        return await self._patiently(lambda: self._appender.append(data, name))
+        return await self._patiently(lambda: self._appender.append(self._entries, {}, data, name))
 
     async def bounds(self) -> tuple[int, int]:
         """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended."""
@@ -134,14 +161,17 @@ class Streams:
         consumer = await self._patiently(lambda: self._js.add_consumer(self._name, config))
         ask = f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{consumer.name}"
         inbox, expected, left = client.new_inbox(), 0, 0
+        messages = _Messages(client)
         arrived = None
         try:
-            arrived = await client.subscribe(inbox)
+            arrived = await client.subscribe(inbox, cb=messages.put)
             while True:
                 if not left:
                     left = _BATCH
                     await client.publish(ask, _NEXT, reply=inbox)
-                message = await arrived.next_msg(_SILENCE)
+                message = await messages.take()
+                if message is None:
+                    return
                 status = (message.headers or {}).get("Status")
                 if status in ("404", "408"):
                     left = 0
@@ -154,7 +184,7 @@ class Streams:
                 elif status != "100":
                     return
         except nats.errors.Error:
-            return  # silence, or a connection that broke: whoever follows asks again, and is told if that is in vain
+            return  # a connection that broke: whoever follows asks again, and is told if that is in vain
         finally:
             if arrived is not None and not client.is_closed:
                 await arrived.unsubscribe()
@@ -279,9 +309,9 @@ class Streams:
         deadline, pause = loop.time() + self._place.patience, 0.05
         while True:
             try:
-                return await call()
+                return await _heeding(call)
             except _AWAY as error:
-                if isinstance(error, APIError) and error.err_code == _DISABLED:
+                if self._is_disabled(error):
                     raise JournalError(
                         f"{shown}: JetStream is disabled: start the server with -js"
                     ) from error
@@ -298,6 +328,29 @@ class Streams:
                 raise JournalError(f"{shown}: {error}") from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
+
+    def _is_disabled(self, error: Exception) -> bool:
+        """Whether waiting is in vain: this server says so, or has no JetStream and knows nobody who has."""
+        if isinstance(error, APIError) and error.err_code == _DISABLED:
+            return True
+        nobody = isinstance(error, nats.errors.NoRespondersError | ServiceUnavailableError)
+        client = self._connection.native
+        return (
+            not self.incarnation
+            and nobody
+            and client.is_connected
+            and not client._server_info.get("jetstream")
+        )
+
+
+async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
+    """Call, and end where that was cancelled: nats-py waits by `wait_for`, which in Python 3.11 may swallow it."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    found = await call()
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return found
 
 
 def _is_not_found(error: APIError) -> bool:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlunsplit
 
 from comity.sdk.errors import ConfigError
-from comity.transports._nats_url import NUMBERS, settings
-from comity.transports._tls import FILES
-from comity.transports._urls import masked, options, positive, split
+from comity.transports._nats_url import NUMBERS, TEXTS, settings
+from comity.transports._urls import masked, options, positive, split_hosts
 
 if TYPE_CHECKING:
     from comity.transports._nats_client import Settings
@@ -28,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,48}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The server, the journal's name there, and how many servers keep an entry; `patience` in seconds."""
+    """The servers, the journal's name there, and how many servers keep an entry; `patience` in seconds."""
 
     server: Settings
     name: str
@@ -41,14 +40,14 @@ class Place:
 def place(url: str, overrides: Mapping[str, str | float]) -> Place:
     """Raises `ConfigError` for a wrong URL or option, or where nats-py is missing."""
     inner = url.partition(":")[2]
-    parts = split(inner)
+    parts, _ = split_hosts(inner)
     name = unquote(parts.path.strip("/"))
     if parts.scheme not in ("nats", "tls") or not _NAME.fullmatch(name):
         raise ConfigError(
             f"{masked(inner)!r} is no place for a journal: write jetstream:nats://HOST:PORT/NAME, "
-            "NAME of letters, digits, - and _"
+            "NAME of letters, digits, - and _, several servers as HOST:PORT,HOST:PORT"
         )
-    given = {**_OWN, **NUMBERS, **options(inner, (*_OWN, *NUMBERS, *FILES), overrides)}
+    given = {**_OWN, **NUMBERS, **options(inner, (*_OWN, *NUMBERS, *TEXTS), overrides)}
     own = {key: given.pop(key) for key in _OWN}
     bare = urlunsplit(parts._replace(path="", query=""))
     replicas = int(positive(inner, "replicas", own["replicas"], whole=True))

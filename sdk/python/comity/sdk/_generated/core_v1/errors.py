@@ -1,6 +1,6 @@
 """Error codes of Comity core.
 
-Generated from core 1.0, source sha256:48003fabac920e3b9f57f5b269031f1f1949e55ed6a1e7ae49a1b5ccd27febd2.
+Generated from core 1.0, source sha256:b3f2e5cd77f02648d905b229259a46062c4ac066215851899372cce9943490c6.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -20,6 +20,7 @@ __all__ = [
     "INVALID",
     "MALFORMED",
     "NOT_UNDERSTOOD",
+    "READ_ONLY",
     "SEQUENCE_REUSED",
     "STALE_REQUEST",
     "TOO_LARGE",
@@ -41,6 +42,7 @@ SEQUENCE_REUSED: Final = "core.sequence_reused"
 FORBIDDEN: Final = "core.forbidden"
 BUSY: Final = "core.busy"
 UNAVAILABLE: Final = "core.unavailable"
+READ_ONLY: Final = "core.read_only"
 
 ERRORS: Final[Mapping[str, ErrorRow]] = {
     MALFORMED: ErrorRow(1001, "definite", "never", "sender", "The data or an attribute is not well formed."),
@@ -56,4 +58,5 @@ ERRORS: Final[Mapping[str, ErrorRow]] = {
     FORBIDDEN: ErrorRow(1011, "definite", "never", "sender", "The source may not do this."),
     BUSY: ErrorRow(1012, "definite", "after", "receiver", "The receiver's queue is full and the request was not taken."),
     UNAVAILABLE: ErrorRow(1013, "indefinite", "same", "receiver", "The receiver could not learn the outcome."),
+    READ_ONLY: ErrorRow(1014, "definite", "never", "sender", "The namespace is at home on another broker and can only be read on this one."),
 }

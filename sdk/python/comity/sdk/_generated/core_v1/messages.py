@@ -1,6 +1,6 @@
 """Messages of Comity core.
 
-Generated from core 1.0, source sha256:48003fabac920e3b9f57f5b269031f1f1949e55ed6a1e7ae49a1b5ccd27febd2.
+Generated from core 1.0, source sha256:b3f2e5cd77f02648d905b229259a46062c4ac066215851899372cce9943490c6.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -76,6 +76,7 @@ class Attributes(_Record):
     comitycrit: Annotated[str, _Field(max_length=512, pattern="^[A-Za-z_][A-Za-z0-9_]*( [A-Za-z_][A-Za-z0-9_]*)*$")] | MISSING = MISSING
     comitykey: AgentId | MISSING = MISSING
     comitysig: Annotated[str, _Field(max_length=86, pattern="^[A-Za-z0-9_-]{86}$")] | MISSING = MISSING
+    comityvia: Annotated[str, _Field(max_length=455, pattern="^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}( did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}){0,7}$")] | MISSING = MISSING
 
 
 MESSAGES: Final[Mapping[str, type[_Message]]] = {}

@@ -1,6 +1,6 @@
 """Error codes of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:0b38b8b1e4972d9fc21f2efbda16a2a509a9dcd872d49c3cdfd053eea93e9b0d.
+Generated from driver 1.0, source sha256:ae710ac0a7ece2a78f0f81655c929f071f9170f09e103a8c154083ae7f70dd26.
 Every edit is lost: change the spec and run `make gen`.
 """
 

@@ -1,6 +1,6 @@
 """Messages of Comity driver protocol.
 
-Generated from driver 1.0, source sha256:0b38b8b1e4972d9fc21f2efbda16a2a509a9dcd872d49c3cdfd053eea93e9b0d.
+Generated from driver 1.0, source sha256:ae710ac0a7ece2a78f0f81655c929f071f9170f09e103a8c154083ae7f70dd26.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -129,6 +129,7 @@ class Hello(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Welcome", "Failed")
 
     versions: Annotated[list[Annotated[str, _Field(max_length=9, pattern="^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})$")]], _Field(min_length=1, max_length=16)]
@@ -142,6 +143,7 @@ class Welcome(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     version: Annotated[str, _Field(max_length=9, pattern="^[1-9][0-9]{0,2}\\.(0|[1-9][0-9]{0,3})$")]
@@ -160,6 +162,7 @@ class Start(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     role: Token
@@ -183,6 +186,7 @@ class Do(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     request: Token
@@ -198,6 +202,7 @@ class Deliver(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     address: Address
@@ -213,6 +218,7 @@ class Entry(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     position: Position
@@ -229,6 +235,7 @@ class Persisted(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     token: Token
@@ -243,6 +250,7 @@ class Tick(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
     now: Now
@@ -256,6 +264,7 @@ class Crash(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Unsupported", "Failed")
 
 
@@ -267,6 +276,7 @@ class Reset(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Failed")
 
 
@@ -278,6 +288,7 @@ class Stop(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Done", "Failed")
 
 
@@ -289,6 +300,7 @@ class Done(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     outputs: Annotated[list[Output], _Field(max_length=65536)]
@@ -303,6 +315,7 @@ class Unsupported(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
 
@@ -314,6 +327,7 @@ class Failed(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     code: _core.ErrorCode

@@ -1,6 +1,6 @@
 """Messages of Comity registry.
 
-Generated from registry 1.0, source sha256:cf7a91581ae1784980397f8b7b21dec33bb083034639d4fbaab9353cd3f59280.
+Generated from registry 1.0, source sha256:cd195a6a9df1476e7f487e64a4a2f05e0c9c676f2c52f785cdddea719b47affc.
 Every edit is lost: change the spec and run `make gen`.
 """
 
@@ -141,6 +141,7 @@ class Register(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = False
     REPLIES: ClassVar[tuple[str, ...]] = ("Registered", "Refused")
 
     agent: _core.AgentId
@@ -164,6 +165,7 @@ class Registered(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     agent: _core.AgentId
@@ -180,6 +182,7 @@ class Update(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = False
     REPLIES: ClassVar[tuple[str, ...]] = ("Updated", "Refused")
 
     agent: _core.AgentId
@@ -204,6 +207,7 @@ class Updated(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     agent: _core.AgentId
@@ -218,6 +222,7 @@ class Renew(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = False
     REPLIES: ClassVar[tuple[str, ...]] = ("Renewed", "Refused")
 
     agent: _core.AgentId
@@ -233,6 +238,7 @@ class Renewed(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     agent: _core.AgentId
@@ -249,6 +255,7 @@ class Deregister(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = False
     REPLIES: ClassVar[tuple[str, ...]] = ("Deregistered", "Refused")
 
     agent: _core.AgentId
@@ -264,6 +271,7 @@ class Deregistered(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     agent: _core.AgentId
@@ -278,6 +286,7 @@ class Lookup(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Found", "Refused")
 
     agent: _core.AgentId
@@ -292,6 +301,7 @@ class Found(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     entry: Entry
@@ -306,6 +316,7 @@ class Query(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Page", "Refused")
 
     limit: Annotated[int, _Field(ge=1, le=100)]
@@ -323,6 +334,7 @@ class List(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Page", "Refused")
 
     limit: Annotated[int, _Field(ge=1, le=100)]
@@ -338,6 +350,7 @@ class Page(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     entries: Annotated[list[Entry], _Field(max_length=100)]
@@ -353,6 +366,7 @@ class Count(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Counted", "Refused")
 
     consistency: Consistency
@@ -367,6 +381,7 @@ class Counted(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     count: Annotated[int, _Field(ge=0, le=9007199254740991)]
@@ -381,6 +396,7 @@ class Watch(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Watching", "Refused")
 
     watch: WatchId
@@ -398,6 +414,7 @@ class Watching(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     watch: WatchId
@@ -414,6 +431,7 @@ class Unwatch(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "request"
     WRITE: ClassVar[bool] = True
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ("Unwatched", "Refused")
 
     watch: WatchId
@@ -427,6 +445,7 @@ class Unwatched(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     watch: WatchId
@@ -440,6 +459,7 @@ class Changes(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "event"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     watch: WatchId
@@ -457,6 +477,7 @@ class Refused(_Message):
     MAJOR: ClassVar[int] = 1
     KIND: ClassVar[Literal["request", "reply", "event"]] = "reply"
     WRITE: ClassVar[bool] = False
+    SAFE: ClassVar[bool] = True
     REPLIES: ClassVar[tuple[str, ...]] = ()
 
     code: _core.ErrorCode

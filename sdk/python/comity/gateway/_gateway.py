@@ -1,0 +1,100 @@
+"""Runs a gateway's policy between two transports.
+
+Responsible for both directions, their beginning and an orderly end. Not responsible for any decision, nor for opening
+or closing the transports: whoever made them does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from comity.sdk.clock import Clock, SystemClock
+from comity.sdk.errors import LocalProtocolError
+from comity.sdk.ports import Transport
+
+from ._flow import Flow
+from ._outlet import Outlet, Tally
+from ._policy import Policy, Side
+
+__all__ = ["Gateway"]
+
+
+class Gateway:
+    """Carries between `transports`, which are open; use it as an async context manager.
+
+    `queue` bounds what waits in each direction; `timeout` is how long one attempt to publish may take and `drain` how
+    long the end may, in seconds. What could not be delivered by then is left unacknowledged.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        transports: Mapping[Side, Transport],
+        *,
+        clock: Clock | None = None,
+        queue: int = 4096,
+        timeout: float = 10.0,
+        drain: float = 5.0,
+    ) -> None:
+        self.policy = policy
+        self._drain = drain
+        clock = clock or SystemClock()
+        self._flows = [Flow(Outlet(policy, side, transports, clock, timeout), queue) for side in Side]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def tallies(self) -> dict[Side, Tally]:
+        """What became of what arrived, by side."""
+        return {flow.outlet.side: flow.outlet.tally for flow in self._flows}
+
+    @property
+    def lost(self) -> int:
+        """Deliveries that found no room, on brokers that keep none."""
+        return sum(flow.lost for flow in self._flows)
+
+    async def wait(self) -> None:
+        """Raise what ended the gateway; it does not end by itself."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def __aenter__(self) -> Self:
+        """Carry from now on: when it returns the subscriptions of both sides are in force."""
+        if self._tasks:
+            raise LocalProtocolError("this gateway was started before")
+        try:
+            for flow in self._flows:
+                await flow.listen()
+        except BaseException:
+            await self._close()
+            raise
+        self._tasks = [
+            asyncio.create_task(flow.run(), name=f"comity-gateway-{flow.outlet.side}") for flow in self._flows
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Deliver what was taken in, as far as `drain` allows, and end."""
+        for flow in self._flows:
+            flow.drain()
+        try:
+            await asyncio.wait(self._tasks, timeout=self._drain)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+            await self._close()
+        for task in self._tasks:
+            if error is None and not task.cancelled():
+                task.result()
+
+    async def _close(self) -> None:
+        async with AsyncExitStack() as closing:
+            for flow in self._flows:
+                closing.push_async_callback(flow.close)

@@ -1,0 +1,9 @@
+"""The figures of the transport to MQTT; see `transports`."""
+
+from __future__ import annotations
+
+from tests.benchmarks.common import emit
+from tests.benchmarks.transports import rows
+
+if __name__ == "__main__":
+    emit(lambda: rows("mqtt"))

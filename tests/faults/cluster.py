@@ -1,0 +1,135 @@
+"""Replicas of the registry on a broker of several nodes, and kills in an order that a seed decides.
+
+Responsible for the processes and the schedule of their deaths, under a load that is judged by its history. Not
+responsible for the verdict (`load.py`), nor for which journal is used: whoever calls names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from comity.transports import connect
+from comity.transports.brokers import Broker
+
+from .load import Load
+from .order import told_out_of_order
+from .processes import Service, eventually
+from .watching import Watched, watched_on
+
+__all__ = ["KINDS", "SERVICES", "Cluster", "cluster_on", "schedule_of", "survives"]
+
+SERVICES = 3
+KINDS = {"nats": "jetstream"}
+"""Brokers that keep a journal, and its scheme."""
+LOADS = 4
+STANDSTILL = 60.0
+
+
+class Cluster:
+    """A broker, three services on one journal in it, and agents who ask all of them."""
+
+    def __init__(self, broker: Broker, services: list[Service], loads: list[Load], pair: Watched) -> None:
+        self.broker, self.services, self.loads, self.pair = broker, services, loads, pair
+
+    async def survive(self, schedule: list[tuple[str, int]], dice: random.Random) -> None:
+        """Kill what the schedule names, let the load go on without it, start it again; all under load.
+
+        In the end one service is left, which has to account for everything that any of them acknowledged. Fails where
+        the load stands still with one dead.
+        """
+        async with asyncio.TaskGroup() as group:
+            for load in self.loads:
+                group.create_task(load.run())
+            group.create_task(self.pair.write())
+            await self._go_on(dice.randrange(50, 200))
+            for kind, number in schedule:
+                await self._strike(kind, number, dice.randrange(50, 200))
+                await self._go_on(dice.randrange(1, 100))
+            for service in dice.sample(self.services, SERVICES - 1):
+                assert (await service.stop()).code == 0
+            await self._go_on(50)
+            for load in self.loads:
+                load.stop()
+            self.pair.stop()
+
+    async def _strike(self, kind: str, number: int, enough: int) -> None:
+        for load in self.loads:
+            load.killed()
+        if kind == "service":
+            await self.services[number].kill()
+        else:
+            await asyncio.to_thread(self.broker.nodes[number].kill)
+        await self._go_on(enough)
+        if kind == "service":
+            await self.services[number].start()
+        else:
+            await asyncio.to_thread(self.broker.nodes[number].restart)
+        for load in self.loads:
+            load.restarted()
+
+    async def _go_on(self, more: int) -> None:
+        enough = self._answered() + more
+        await eventually(lambda: self._answered() >= enough, "the load stands still", STANDSTILL)
+
+    def _answered(self) -> int:
+        return sum(load.answered for load in self.loads)
+
+
+@asynccontextmanager
+async def cluster_on(
+    broker: Broker, journal: str, namespace: str, directory: Path, seed: int
+) -> AsyncGenerator[Cluster]:
+    """Three services on `journal`, a URL, and load with connections of its own; gone after the block."""
+    services = [Service(broker.url, journal, namespace, directory=directory) for _ in range(SERVICES)]
+    async with AsyncExitStack() as stack:
+        for service in services:
+            stack.push_async_callback(service.clear)
+        await asyncio.gather(*(service.start() for service in services))
+        loads: list[Load] = []
+        for number in range(LOADS):
+            transport = connect(broker.url)
+            stack.push_async_callback(transport.close)
+            await transport.open()
+            loads.append(Load(seed, number, transport, namespace))
+        pair = await stack.enter_async_context(watched_on(broker.url, namespace))
+        yield Cluster(broker, services, loads, pair)
+
+
+def schedule_of(seed: int, services: int, nodes: int) -> tuple[list[tuple[str, int]], random.Random]:
+    """So many kills of services and of nodes, in an order that the seed decides; each of them once before one again."""
+    dice = random.Random(seed)
+    whom = dice.sample(range(SERVICES), SERVICES), dice.sample(range(SERVICES), SERVICES)
+    kills = [("service", whom[0][n % SERVICES]) for n in range(services)]
+    kills += [("node", whom[1][n % SERVICES]) for n in range(nodes)]
+    dice.shuffle(kills)
+    return kills, dice
+
+
+async def survives(
+    broker: Broker, namespace: str, directory: Path, *, seed: int, services: int, nodes: int
+) -> None:
+    """Assert that so many kills break none of the protocol's promises.
+
+    REG-DUR-001, REG-REV-002 and REG-REV-004 are put to the test in every load, and nothing is violated.
+    """
+    schedule, dice = schedule_of(seed, services, nodes)
+    journal = f"{KINDS[broker.now.name]}:{broker.url}/{namespace}?replicas={len(broker.nodes)}&timeout=1"
+    told = f"seed {seed}: {schedule}"
+    async with cluster_on(broker, journal, namespace, directory, seed) as cluster:
+        try:
+            await cluster.survive(schedule, dice)
+            await cluster.pair.check()
+        except BaseException as error:
+            error.add_note(told)
+            raise
+    assert told_out_of_order(cluster.loads) == [], told
+    for load in cluster.loads:
+        found = load.judged()
+        assert not found.lost, told
+        assert [violation.prose for violation in found.violations] == [], told
+        for row in ("REG-DUR-001", "REG-REV-002", "REG-REV-004"):
+            assert found.fired.get(row), f"{row} was never put to the test; {told}"

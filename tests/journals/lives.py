@@ -1,0 +1,40 @@
+"""What a journal owes whose process is killed again and again: see `killer.py`, which this runs and then judges."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from comity.sdk.ports import Entry
+from comity.transports import open_journal
+from tests.journals.contract import read
+
+__all__ = ["survived"]
+
+
+def survived(url: str, acknowledged: Path, *, lives: int, entries: int = 1000) -> None:
+    """Nothing acknowledged in so many lives, over `entries` in all, is lost, nothing is there twice, and order is kept."""
+    killer = Path(__file__).with_name("killer.py")
+    command = [sys.executable, str(killer), url, str(acknowledged), str(lives)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in acknowledged.read_text(encoding="ascii").splitlines()]
+    promised = {int(position): f"{life}:{client}:{count}".encode() for position, life, client, count in lines}
+    assert len(promised) == len(lines) > entries
+    assert {line[1] for line in lines} == {str(life) for life in range(lives)}
+    found = asyncio.run(_everything(url))
+    assert promised.items() <= dict(found).items()
+    assert max(Counter(entry.data for entry in found).values()) == 1
+    last: dict[bytes, int] = {}
+    for entry in found:
+        client, count = entry.data.rsplit(b":", 1)
+        assert last.get(client, -1) + 1 == int(count), "a client's entries stand in its order, without a gap"
+        last[client] = int(count)
+
+
+async def _everything(url: str) -> list[Entry]:
+    async with open_journal(url) as journal:
+        return await read(journal, 0, await journal.end())

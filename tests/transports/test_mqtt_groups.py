@@ -1,0 +1,117 @@
+"""Groups over `mqtt://`: what a member holds when it leaves, on a broker that hands nothing on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from comity.sdk.ports import Delivery, Guarantee, Transport
+from comity.transports import connect
+from comity.transports.brokers import Broker
+from tests.transports.connections import opened
+from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.mqtt_servers import SURE, acknowledging, cut
+
+pytestmark = pytest.mark.broker
+
+
+async def send(transport: Transport, address: str, count: int, guarantee: Guarantee = SURE) -> None:
+    for number in range(count):
+        await transport.publish(address, frame(b"%d" % number), guarantee=guarantee)
+
+
+def numbers(*inboxes: Inbox) -> list[int]:
+    return sorted(int(data) for inbox in inboxes for data in inbox.datas if isinstance(data, bytes))
+
+
+async def test_closing_waits_until_the_member_has_acknowledged(mqtt_server: Broker, space: str) -> None:
+    tasks, address, held = asyncio.all_tasks(), f"{space}.test.v1.things", list[Delivery]()
+    leaver = connect(mqtt_server.url)
+    await leaver.open()
+    await leaver.subscribe(address, held.append, group="g")
+    async with opened(mqtt_server.url) as sender:
+        await send(sender, address, 3)
+        await until(lambda: len(held) == 3)
+        closing = asyncio.create_task(leaver.close())
+        await settle(sender)
+        assert not closing.done()
+        for delivery in held:
+            delivery.ack()
+        await closing
+    await until_only(tasks)
+
+
+async def test_closing_waits_for_no_delivery_of_a_connection_that_is_gone(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, held = f"{space}.test.v1.things", list[Delivery]()
+    async with opened(mqtt_server.url, timeout=30) as leaver, opened(mqtt_server.url) as sender:
+        await leaver.subscribe(address, held.append, group="g")
+        await send(sender, address, 3)
+        await until(lambda: len(held) == 3)
+        await until(cut(leaver))
+        await until(lambda: len(held) == 6)
+        for delivery in held[3:]:
+            assert delivery.redelivered
+            delivery.ack()
+        await asyncio.wait_for(leaver.close(), 10)
+
+
+async def test_what_a_member_on_the_same_connection_leaves_the_others_have(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, stayer = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url) as transport:
+        held: list[Delivery] = []
+        holding = await transport.subscribe(address, held.append, group="g")
+        paused = await transport.subscribe(address, Inbox(), group="g")
+        paused.pause()
+        holding.pause()
+        await send(transport, address, 10)
+        await settle(transport)
+        await transport.subscribe(address, acknowledging(stayer), group="g")
+        await paused.close()
+        await settle(transport)
+        holding.resume()
+        await until(lambda: len(held) + len(stayer) == 10)
+        await holding.close()
+        for delivery in held:
+            delivery.nack()
+        await stayer.expect(10)
+        assert numbers(stayer) == [*range(10)]
+        assert sum(delivery.redelivered for delivery in stayer) == len(held)
+
+
+async def test_what_the_last_member_on_a_connection_held_is_lost_to_the_group_and_said_so(
+    mqtt_server: Broker, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    address, stayer = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url) as one, opened(mqtt_server.url) as other:
+        leaving = await one.subscribe(address, Inbox(), group="g")
+        leaving.pause()
+        await other.subscribe(address, acknowledging(stayer), group="g")
+        await send(other, address, 10)
+        await settle(other, one)
+        await leaving.close()
+        assert "5 messages that a member held are lost to the group" in caplog.text
+        await settle(one, other)
+        assert len(stayer) == 5
+
+
+@pytest.mark.parametrize("guarantee", list(Guarantee))
+async def test_a_member_that_crashes_has_its_share_until_its_session_ends(
+    mqtt_server: Broker, space: str, guarantee: Guarantee
+) -> None:
+    address, stayer, held = f"{space}.test.v1.things", Inbox(), list[Delivery]()
+    async with opened(mqtt_server.url) as other:
+        crashing = connect(mqtt_server.url, session=60)
+        await crashing.open()
+        await crashing.subscribe(address, held.append, group="g")
+        await other.subscribe(address, acknowledging(stayer), group="g")
+        await send(other, address, 10)
+        await until(lambda: len(held) + len(stayer) == 10)
+        crashing.abort()  # type: ignore[attr-defined]
+        await send(other, address, 10, guarantee)
+        await settle(other)
+        assert (len(held), len(stayer)) == (5, 10), "mosquitto sends half to a session that nobody is behind"

@@ -1,0 +1,513 @@
+"""What `nats://` with streams does when the server, a member of a group or a neighbour is not as one wishes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+
+from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
+from comity.sdk.ports import Delivery, Guarantee
+from comity.transports import _nats_group, _nats_reading, connect
+from comity.transports.brokers import Broker
+from comity.transports.nats import NatsTransport
+from tests.conftest import broker_or_policy
+from tests.transports.connections import opened
+from tests.transports.contract import Inbox, frame, settle, until, until_only
+
+pytestmark = pytest.mark.broker
+
+SURE = Guarantee.AT_LEAST_ONCE
+
+
+@pytest.fixture
+def fragile() -> Iterator[Broker]:
+    """A server that the test may kill."""
+    with broker_or_policy("nats") as broker:
+        yield broker
+
+
+def numbers(inbox: Inbox) -> list[int]:
+    return [int(data) for data in inbox.datas if isinstance(data, bytes)]
+
+
+def flags(inbox: Inbox) -> list[tuple[int, bool]]:
+    """What arrived, and whether it was flagged as redelivered."""
+    return [(number, one.redelivered) for number, one in zip(numbers(inbox), inbox, strict=True)]
+
+
+async def halt(broker: Broker) -> None:
+    """Stop the server as a debugger does, with all its threads."""
+    os.kill(broker.now.pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{broker.now.pid}/task")
+    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
+
+
+def _is_stopped(stat: Path) -> bool:
+    return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
+
+
+def acking(inbox: Inbox) -> Inbox:
+    """What is delivered is acknowledged and kept in `inbox`."""
+
+    class Acking(Inbox):
+        def __call__(self, delivery: Delivery) -> None:
+            inbox(delivery)
+            delivery.ack()
+
+    return Acking()
+
+
+# ----------------------------------------------------------------- broken wires
+
+
+async def test_a_server_killed_and_restarted_under_load_loses_nothing_acknowledged(fragile: Broker) -> None:
+    address, total = "a.test.v1.things.k", 600
+    async with opened(fragile.url, stream=600, timeout=20) as transport:
+        inbox, member = Inbox(), Inbox()
+        await transport.subscribe("a.test.v1.things.>", inbox)
+        await transport.subscribe("a.test.v1.things.*", acking(member), group="g")
+        sent = 0
+
+        async def load(window: range) -> None:
+            nonlocal sent
+            for number in window:
+                await transport.publish(f"{address}{window.start}", frame(b"%d" % number), guarantee=SURE)
+                sent += 1
+
+        async def kill() -> None:
+            for count in (150, 400):
+                await until(lambda count=count: sent >= count, 30)  # type: ignore[misc]
+                fragile.kill()
+                await asyncio.to_thread(fragile.restart)
+
+        await asyncio.gather(kill(), *(load(range(at, at + 100)) for at in range(0, total, 100)))
+        await until(lambda: len(inbox) >= total, 30)
+        await settle(transport)
+        for at in range(0, total, 100):
+            mine = [number for number in numbers(inbox) if at <= number < at + 100]
+            assert mine == list(range(at, at + 100)), "in order, nothing missing and nothing twice"
+        await until(lambda: set(numbers(member)) == set(range(total)), 30)
+
+
+async def test_a_publish_that_timed_out_and_was_stored_is_stored_once(fragile: Broker) -> None:
+    """What is published during an outage may arrive after its time is up; publishing it again is harmless."""
+    address = "a.test.v1.things"
+    async with opened(fragile.url, stream=600, timeout=1) as transport:
+        inbox = Inbox()
+        await transport.subscribe(address, inbox)
+        await halt(fragile)
+        try:
+            with pytest.raises(TransportError, match="may have happened"):
+                await transport.publish(address, frame(b"1"), guarantee=SURE)
+        finally:
+            os.kill(fragile.now.pid, signal.SIGCONT)
+        await inbox.expect(1)
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await inbox.expect(2)
+        await settle(transport)
+        assert len(inbox) == 2, "the second publish repeated the first, and the third is one of its own"
+
+
+async def test_a_publish_without_a_connection_fails_in_time_or_arrives_once(fragile: Broker) -> None:
+    address = "a.test.v1.things"
+    async with opened(fragile.url, stream=600, timeout=2) as transport:
+        inbox = Inbox()
+        await transport.subscribe(address, inbox)
+        fragile.kill()
+        began = time.monotonic()
+        with pytest.raises(TransportError):
+            await transport.publish(address, frame(b"0"), guarantee=SURE)
+        assert time.monotonic() - began < 10, "in time, and not for ever"
+        sending = asyncio.create_task(transport.publish(address, frame(b"1"), guarantee=SURE))
+        await asyncio.to_thread(fragile.restart)
+        await sending
+        await transport.publish(address, frame(b"2"), guarantee=SURE)
+        await until(lambda: len(inbox) >= 2)
+        await settle(transport)
+        assert [number for number in numbers(inbox) if number] == [1, 2]
+
+
+async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> None:
+    async with opened(fragile.url, stream=600, timeout=0.5) as transport:
+        assert isinstance(transport, NatsTransport)
+        await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
+        await halt(fragile)
+        try:
+            attempts: list[Callable[[], Awaitable[object]]] = [
+                lambda: transport.publish("a.test.v1.things", frame(), guarantee=SURE),
+                lambda: transport.publish("a.test.v1.others", frame()),
+                lambda: transport.subscribe("a.test.v1.things", Inbox()),
+                lambda: transport.subscribe("a.test.v1.things", Inbox(), group="g"),
+                lambda: transport.last_value("a.test.v1.things"),
+                transport.flush,
+            ]
+            for attempt in attempts:
+                async with asyncio.timeout(4):
+                    with pytest.raises(TransportError, match="no answer within"):
+                        await attempt()
+        finally:
+            os.kill(fragile.now.pid, signal.SIGCONT)
+
+
+async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
+    transport = connect(fragile.url, stream=600, timeout=1)
+    tasks = asyncio.all_tasks()
+    await transport.open()
+    await transport.subscribe("a.test.v1.things", Inbox())
+    await transport.subscribe("a.test.v1.things", Inbox(), group="g")
+    publishing = asyncio.create_task(transport.publish("a.test.v1.things", frame(), guarantee=SURE))
+    fragile.kill()
+    async with asyncio.timeout(8):
+        await transport.close()
+        await asyncio.wait({publishing})
+    await until_only(tasks)
+
+
+async def test_a_stream_that_somebody_deletes_is_made_again_and_read_from_its_beginning(
+    nats_server: Broker, space: str
+) -> None:
+    address = f"{space}.test.v1.things"
+    async with opened(nats_server.url, stream=600) as transport:
+        inbox, member = Inbox(), Inbox()
+        await transport.subscribe(address, inbox)
+        await transport.subscribe(address, acking(member), group="g")
+        for number in range(3):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        await inbox.expect(3)
+        await member.expect(3)
+        async with jetstream(nats_server) as other:
+            await other.delete_stream(f"comity_{space}_test_v1_things")
+        await transport.publish(address, frame(b"3"), guarantee=SURE)
+        await inbox.expect(4)
+        await member.expect(4)
+
+
+async def test_a_consumer_that_is_lost_is_replaced_without_a_gap(nats_server: Broker, space: str) -> None:
+    address = f"{space}.test.v1.things"
+    name = f"comity_{space}_test_v1_things"
+    async with opened(nats_server.url, stream=600) as transport:
+        inbox = Inbox()
+        await transport.subscribe(address, inbox)
+        for number in range(300):
+            await transport.publish(address, frame(b"%d" % number))
+            if number % 100 == 50:
+                async with jetstream(nats_server) as other:
+                    for consumer in await other.consumers_info(name):
+                        await other.delete_consumer(name, consumer.name)
+        await inbox.expect(300)
+        assert numbers(inbox) == list(range(300))
+
+
+@asynccontextmanager
+async def jetstream(broker: Broker) -> AsyncGenerator[Any, None]:
+    """JetStream of that server, as any other program uses it."""
+    stranger: Any = await nats.connect(broker.url)  # pyright: ignore[reportUnknownMemberType]
+    try:
+        yield stranger.jetstream()
+    finally:
+        await stranger.close()
+
+
+# ----------------------------------------------------------------------- groups
+
+MEMBER = """
+import asyncio, sys
+from comity.transports import _nats_group, connect
+
+_nats_group._HELD = 1.5
+
+async def main():
+    transport = connect(sys.argv[1], stream=600)
+    await transport.open()
+    def take(delivery):
+        print(delivery.frame.data.decode(), flush=True)
+    await transport.subscribe(sys.argv[2], take, group="g")
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_member_held_comes_to_another_one_flagged(
+    nats_server: Broker, space: str
+) -> None:
+    address, inbox = f"{space}.test.v1.things", Inbox()
+    async with opened(nats_server.url, stream=600) as transport:
+        command = [sys.executable, "-c", MEMBER, nats_server.url, address]
+        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert child.stdout is not None
+        try:
+            async with asyncio.timeout(20):
+                assert await child.stdout.readline() == b"ready\n"
+                for number in range(5):
+                    await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+                    assert await child.stdout.readline() == b"%d\n" % number
+        finally:
+            child.kill()
+            await child.wait()
+        await transport.subscribe(address, acking(inbox), group="g")
+        await transport.publish(address, frame(b"5"), guarantee=SURE)
+        await until(lambda: len(inbox) >= 6, 20)
+        assert sorted(numbers(inbox)) == list(range(6))
+        assert sorted(
+            int(d.frame.data) for d in inbox if d.redelivered and isinstance(d.frame.data, bytes)
+        ) == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]
+
+
+async def test_what_a_living_member_holds_stays_its_own(
+    nats_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than the server waits for an acknowledgement."""
+    monkeypatch.setattr(_nats_group, "_HELD", 1.5)
+    monkeypatch.setattr(_nats_reading, "_SIGN", 0.5)
+    address, slow, other = f"{space}.test.v1.things", Inbox(), Inbox()
+    async with opened(nats_server.url, stream=600) as transport:
+        await transport.subscribe(address, slow, group="g")
+        for number in range(5):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        await slow.expect(5)
+        await transport.subscribe(address, acking(other), group="g")
+        with pytest.raises(TimeoutError):
+            await until(lambda: len(slow) > 5 or bool(other), 3)
+        for delivery in slow:
+            delivery.ack()
+
+
+async def test_who_leaves_hands_back_at_once_what_it_did_not_acknowledge(
+    nats_server: Broker, space: str
+) -> None:
+    address, first, second = f"{space}.test.v1.things", Inbox(), Inbox()
+
+    def ack_early(delivery: Delivery) -> None:
+        first(delivery)
+        if delivery.frame.data in (b"0", b"1"):
+            delivery.ack()
+
+    async with opened(nats_server.url, stream=600) as transport:
+        leaving = await transport.subscribe(address, ack_early, group="g")
+        for number in range(4):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        await first.expect(4)
+        await leaving.close()
+        await transport.publish(address, frame(b"4"), guarantee=SURE)
+        began = time.monotonic()
+        await transport.subscribe(address, acking(second), group="g")
+        await second.expect(3)
+        assert time.monotonic() - began < 4, "handed back, and not waited for"
+        assert sorted(flags(second)) == [(2, True), (3, True), (4, False)], "the group keeps its place"
+
+
+async def test_a_paused_member_is_bounded_and_loses_nothing(nats_server: Broker, space: str) -> None:
+    address, inbox = f"{space}.test.v1.things", Inbox()
+    async with opened(nats_server.url, stream=600, buffer=16) as transport:
+        member = await transport.subscribe(address, acking(inbox), group="g")
+        member.pause()
+        for number in range(200):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        async with jetstream(nats_server) as other:
+            (info,) = await other.consumers_info(f"comity_{space}_test_v1_things")
+        assert info.num_ack_pending <= 16
+        member.resume()
+        await inbox.expect(200)
+        assert numbers(inbox) == list(range(200))
+
+
+# ------------------------------------------------------ replay and mixed traffic
+
+
+async def test_what_is_kept_is_replayed_from_a_time(nats_server: Broker, space: str) -> None:
+    address = f"{space}.test.v1.things"
+    async with opened(nats_server.url, stream=600) as transport:
+        assert isinstance(transport, NatsTransport)
+        began = time.time()
+        await transport.publish(address, frame(b"0"), guarantee=SURE)
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        middle = time.time()
+        await transport.publish(address, frame(b"2"), guarantee=SURE)
+        everything, later, member = Inbox(), Inbox(), Inbox()
+        await transport.subscribe(address, everything, since=began - 60)
+        await transport.subscribe(address, later, since=middle)
+        await transport.subscribe(address, acking(member), group="g", since=began - 60)
+        await transport.publish(address, frame(b"3"), guarantee=SURE)
+        assert numbers(await everything.expect(4)) == [0, 1, 2, 3]
+        assert numbers(await later.expect(2)) == [2, 3]
+        assert numbers(await member.expect(4)) == [0, 1, 2, 3]
+
+
+async def test_core_and_stream_hear_each_other_and_nothing_twice(nats_server: Broker, space: str) -> None:
+    """Processes with streams and without them share a mesh, and both guarantees an address."""
+    address = f"{space}.test.v1.things"
+    async with opened(nats_server.url) as core:
+        heard, read = Inbox(), Inbox()
+        await core.subscribe(f"{space}.test.v1.things.>", heard)
+        async with opened(nats_server.url, stream=600) as durable:
+            await durable.subscribe(f"{space}.test.v1.things.>", read)
+            for number in range(30):
+                await core.publish(f"{address}.k", frame(b"%d" % (3 * number)))
+                await core.flush()
+                await durable.publish(f"{address}.k", frame(b"%d" % (3 * number + 1)))
+                await durable.publish(f"{address}.k", frame(b"%d" % (3 * number + 2)), guarantee=SURE)
+            await settle(core, durable)
+            await heard.expect(90)
+            assert sorted(numbers(await read.expect(90))) == sorted(numbers(heard)) == list(range(90))
+
+
+async def test_a_burst_without_acknowledgements_overruns_no_stream(nats_server: Broker, space: str) -> None:
+    """JetStream drops what has no reply when 10,000 messages wait for a stream: fewer are on their way."""
+    address, total = f"{space}.test.v1.things", 30_000
+    async with opened(nats_server.url, stream=600, timeout=30) as transport:
+        await transport.publish(address, frame(), guarantee=SURE)
+        for _ in range(total):
+            await transport.publish(address, frame())
+        await transport.flush()
+        async with jetstream(nats_server) as other:
+            info = await other.stream_info(f"comity_{space}_test_v1_things")
+        assert info.state.messages == total + 1
+
+
+# --------------------------------------------------------- refused, and at start
+
+
+async def test_without_jetstream_streams_are_refused_at_start_and_named() -> None:
+    off = "accounts: {A: {users: [{user: anna, password: secret}]}}"
+    with broker_or_policy("nats", off) as broker:
+        url = broker.url.replace("://", "://anna:secret@")
+        tasks = asyncio.all_tasks()
+        with pytest.raises(CapabilityError, match=r"at-least-once.*JetStream, which is disabled") as caught:
+            await connect(url, stream=600).open()
+        assert "secret" not in str(caught.value)
+        await until_only(tasks)
+        async with opened(url) as transport:
+            await transport.publish("a.test.v1.things", frame())
+
+
+async def test_a_server_that_is_too_old_for_streams_is_refused_at_start() -> None:
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.8.4","headers":true,"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(old, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(CapabilityError, match=r"nats-server 2\.9 or later, and this is .*2.*8.*4"):
+            await connect(url, stream=600).open()
+
+
+async def test_core_nats_says_which_option_gives_what_it_lacks(nats_server: Broker) -> None:
+    async with opened(nats_server.url) as transport:
+        assert isinstance(transport, NatsTransport)
+        for attempt in (
+            transport.publish("a.test.v1.things", frame(), guarantee=SURE),
+            transport.last_value("a.test.v1.things"),
+            transport.subscribe("a.test.v1.things", Inbox(), since=0),
+        ):
+            with pytest.raises(CapabilityError, match=r"set \?stream=SECONDS"):
+                await attempt
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"max_age": 10}, "keeps messages for 10 s, and stream=600"),
+        ({"storage": StorageType.MEMORY}, "is in memory"),
+        ({"retention": RetentionPolicy.INTEREST}, "forgets what some have not read"),
+        ({"max_msgs_per_subject": 1}, "forgets what some have not read"),
+        ({"duplicate_window": 1}, "knows repetitions for 1 s"),
+        ({"subjects": ["elsewhere.{space}"]}, "captures no _comity.mark.{space}"),
+    ],
+)
+async def test_a_stream_that_exists_is_checked_and_what_is_wrong_is_named(
+    nats_server: Broker, space: str, config: dict[str, Any], complaint: str
+) -> None:
+    stem = f"{space}.test.v1.things"
+    subjects = [
+        each.format(space=space)
+        for each in config.pop("subjects", [stem, f"{stem}.>", f"_comity.mark.{stem}"])
+    ]
+    name = f"comity_{stem.replace('.', '_')}"
+    async with jetstream(nats_server) as other:
+        await other.add_stream(StreamConfig(name=name, subjects=subjects, **config))
+    async with opened(nats_server.url, stream=600) as transport:
+        for attempt in (
+            transport.publish(stem, frame(), guarantee=SURE),
+            transport.publish(stem, frame()),
+            transport.subscribe(stem, Inbox()),
+        ):
+            with pytest.raises(TransportError, match=complaint.format(space=space)) as caught:
+                await attempt
+            assert name in str(caught.value)
+            assert "nats stream edit" in str(caught.value)
+    async with jetstream(nats_server) as other:
+        await other.delete_stream(name)
+
+
+async def test_a_subject_that_belongs_to_another_stream_is_refused_with_the_reason(
+    nats_server: Broker, space: str
+) -> None:
+    async with jetstream(nats_server) as other:
+        await other.add_stream(StreamConfig(name=f"all_{space}", subjects=[f"{space}.>"]))
+    async with opened(nats_server.url, stream=600) as transport:
+        with pytest.raises(TransportError, match=r"subjects overlap.*the other stream"):
+            await transport.publish(f"{space}.test.v1.things", frame(), guarantee=SURE)
+    async with jetstream(nats_server) as other:
+        await other.delete_stream(f"all_{space}")
+
+
+async def test_publishing_surely_without_permission_is_told_at_once() -> None:
+    users = (
+        "authorization {users: [{user: bob, password: bob, permissions: "
+        "{publish: {deny: ['a.test.v1.closed.>', '$JS.API.STREAM.CREATE.comity_a_test_v1_others']}}}]}"
+    )
+    with broker_or_policy("nats", users) as broker:
+        url = broker.url.replace("://", "://bob:bob@")
+        async with opened(url, stream=600) as transport:
+            began = time.monotonic()
+            with pytest.raises(TransportError, match=r"permissions violation.*grant it"):
+                await transport.publish("a.test.v1.closed.k", frame(), guarantee=SURE)
+            assert time.monotonic() - began < 4, "at once, not after the timeout"
+        async with opened(url, stream=600, timeout=1) as transport:
+            with pytest.raises(TransportError, match=r"permissions violation.*stream\.create.*grant it"):
+                await transport.publish("a.test.v1.others", frame(), guarantee=SURE)
+
+
+async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Broker, space: str) -> None:
+    stem = f"{space}.test.v1.things"
+    subjects = [stem, f"{stem}.>", f"_comity.mark.{stem}"]
+    name = f"comity_{stem.replace('.', '_')}"
+    async with jetstream(nats_server) as other:
+        await other.add_stream(StreamConfig(name=name, subjects=subjects, max_msg_size=2000))
+    async with opened(nats_server.url, stream=600) as transport:
+        with pytest.raises(PayloadTooLarge, match="max_msg_size"):
+            await transport.publish(stem, frame(b"x" * 3000), guarantee=SURE)
+    async with jetstream(nats_server) as other:
+        await other.delete_stream(name)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["stream=0", "stream=x", "stream=60&replicas=1.5", "replicas=3", "stream=9", "stream=600&timeout=61"],
+)
+def test_a_wrong_option_is_refused(bad: str) -> None:
+    with pytest.raises(ConfigError):
+        connect(f"nats://h?{bad}")

@@ -1,0 +1,115 @@
+"""Who reads which partitions of a Kafka topic without a group, and how far.
+
+Responsible for which partitions a pattern needs, for who wants which, and for the offsets behind which reading
+goes on. Not responsible for fetching: `_kafka_live.py` is; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from comity.sdk.address import Pattern, parse_address, to_kafka
+from comity.sdk.ports import Delivery
+from comity.transports._kafka_outlet import Outlet
+from comity.transports._kafka_partition import partition_of
+
+__all__ = ["Channel", "Reading", "needed"]
+
+
+def needed(pattern: Pattern, partitions: Sequence[int]) -> list[int]:
+    """The `partitions` in which records that `pattern` asks for may be: the key's own one where it names a key."""
+    key = to_kafka(parse_address(str(pattern)))[1] if pattern.literal else None
+    return [partition_of(key, partitions)] if key is not None else list(partitions)
+
+
+class Reading:
+    """A subscription without a group. `next` is where it goes on in each partition that it needs."""
+
+    dropped = 0  # what finds no room is read again
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        on_delivery: Callable[[Delivery], None],
+        buffer: int,
+        on_room: Callable[[], None],
+        on_close: Callable[[Reading], None],
+    ) -> None:
+        self.pattern = pattern
+        self.next: dict[int, int] = {}
+        self.outlet = Outlet(on_delivery, buffer, on_room)
+        self._on_close = on_close
+
+    def pause(self) -> None:
+        """See `Subscription.pause`."""
+        self.outlet.pause()
+
+    def resume(self) -> None:
+        """See `Subscription.resume`."""
+        self.outlet.resume()
+
+    async def close(self) -> None:
+        """End the subscription; what waits in its buffer is discarded. Idempotent."""
+        self.outlet.close()
+        self._on_close(self)
+
+
+class Channel:
+    """A topic that is read: by whom, and the next offset of each partition that is.
+
+    `size` is how many partitions it has, `ignored` how many records came that nobody wants any more.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.ignored = 0
+        self.positions: dict[int, int] = {}
+        self._exact: dict[str, list[Reading]] = {}
+        self._wild: list[Reading] = []
+        self._wanted: Counter[int] = Counter()
+
+    def __iter__(self) -> Iterator[Reading]:
+        for some in self._exact.values():
+            yield from some
+        yield from self._wild
+
+    def wants(self, partition: int) -> bool:
+        """Whether somebody here needs `partition`."""
+        return self._wanted[partition] > 0
+
+    def wanting(self, address: str) -> Iterable[Reading]:
+        """Those whose pattern `address` matches."""
+        exact = self._exact.get(address, ())
+        return (
+            [*exact, *(one for one in self._wild if one.pattern.matches(address))] if self._wild else [*exact]
+        )
+
+    def suits(self, reading: Reading) -> bool:
+        """Whether nothing that `reading` still needs was read here already."""
+        return all(self.positions.get(number, offset) <= offset for number, offset in reading.next.items())
+
+    def add(self, reading: Reading) -> bool:
+        """Count `reading` in, which this must suit; whether partitions are to be read that were not so far."""
+        self._wanted.update(reading.next.keys())
+        pattern, before = reading.pattern, len(self.positions)
+        (self._exact.setdefault(str(pattern), []) if pattern.literal else self._wild).append(reading)
+        for number, offset in reading.next.items():
+            self.positions.setdefault(number, offset)
+        return len(self.positions) > before
+
+    def discard(self, reading: Reading) -> None:
+        """Count `reading` out, if it is in."""
+        name = str(reading.pattern)
+        among = self._exact.get(name, []) if reading.pattern.literal else self._wild
+        if reading in among:
+            among.remove(reading)
+            self._wanted.subtract(reading.next.keys())
+        if name in self._exact and not self._exact[name]:
+            del self._exact[name]
+
+    def leave(self, reading: Reading) -> None:
+        """Count `reading` out, and note how far it has come."""
+        self.discard(reading)
+        for number, offset in reading.next.items():
+            reading.next[number] = max(offset, self.positions.get(number, 0))
