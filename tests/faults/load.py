@@ -92,7 +92,15 @@ def _plan(seed: int, number: int, namespace: str) -> Plan:
     script.register_all()
     while len(script.operations) < LONGEST:
         _step(script)
-    return Plan(seed, number, None, script.nonce, script.clients, operations=tuple(script.operations))
+    return Plan(
+        seed,
+        number,
+        None,
+        script.nonce,
+        script.clients,
+        label=f"{script.nonce}:",
+        operations=tuple(script.operations),
+    )
 
 
 def _step(script: Script) -> None:
