@@ -23,8 +23,11 @@ from .watching import Watched, watched_on
 __all__ = ["KINDS", "SERVICES", "Cluster", "cluster_on", "schedule_of", "survives"]
 
 SERVICES = 3
-KINDS = {"nats": "jetstream"}
-"""Brokers that keep a journal, and its scheme."""
+KINDS = {
+    "kafka": "kafka:{url}/{name}?replicas=3",
+    "nats": "jetstream:{url}/{name}?replicas=3&timeout=1",
+}
+"""Brokers that keep a journal, and its URL."""
 LOADS = 4
 STANDSTILL = 60.0
 
@@ -117,7 +120,7 @@ async def survives(
     REG-DUR-001, REG-REV-002 and REG-REV-004 are put to the test in every load, and nothing is violated.
     """
     schedule, dice = schedule_of(seed, services, nodes)
-    journal = f"{KINDS[broker.now.name]}:{broker.url}/{namespace}?replicas={len(broker.nodes)}&timeout=1"
+    journal = KINDS[broker.now.name].format(url=broker.url, name=namespace)
     told = f"seed {seed}: {schedule}"
     async with cluster_on(broker, journal, namespace, directory, seed) as cluster:
         try:

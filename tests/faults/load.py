@@ -22,16 +22,21 @@ __all__ = ["Load"]
 
 LAW = law("registry", "registry")
 AGENTS = 3
-LONGEST = 6000  # operations, of which nobody does all
 AGAIN = 0.5
 PATIENCE = 30.0
+PAUSE_MS = (5, 20, 60)
+WHILE_LIVE: Operation = {"id": "load", "op": "load"}
 
 
 class Load(LiveWorld):
     """Agents that write their own entries and read one another's, until `stop` is called."""
 
     def __init__(self, seed: int, number: int, transport: Transport, namespace: str) -> None:
-        super().__init__(_plan(seed, number, namespace), transport, LAW, namespace, PATIENCE)
+        rng = random.Random(f"{seed}:{number}")
+        self._script = Script(rng, f"{namespace}-{number}", AGENTS, sim=False)
+        nonce = self._script.nonce
+        plan = Plan(seed, number, None, nonce, AGENTS, label=f"{nonce}:", operations=(WHILE_LIVE,))
+        super().__init__(plan, transport, LAW, namespace, PATIENCE)
         self._stopped = False
         self.answered = 0
 
@@ -39,6 +44,11 @@ class Load(LiveWorld):
     def began(self) -> float:
         """When it began, in seconds of the clock that all loads of a process share."""
         return self._start
+
+    @property
+    def carried_out(self) -> Plan:
+        """The plan as it was made up under way."""
+        return self.plan.with_operations(self._script.operations)
 
     def stop(self) -> None:
         """Begin nothing more; `run` then settles, audits and returns."""
@@ -54,26 +64,32 @@ class Load(LiveWorld):
 
     def judged(self) -> Judgement:
         """What the run shows."""
-        return judge(self.plan, self.journal, LAW)
+        return judge(self.carried_out, self.journal, LAW)
 
     async def _perform(self, op: Operation) -> None:
-        if self._stopped and op["id"].startswith("o"):
+        if op is not WHILE_LIVE:
+            await super()._perform(op)
             return
-        await super()._perform(op)
-        self.answered += 1
+        operations = self._script.operations
+        self._script.register_all()
+        done = 0
+        while not self._stopped:
+            if done == len(operations):
+                _step(self._script)
+            await super()._perform(operations[done])
+            done += 1
+            self.answered += 1
+        del operations[done:]
 
     async def _wait(self, op: str) -> None:
         """As an agent does: ask again, under the same id and sequence, until there is an answer to that."""
         async with asyncio.timeout(PATIENCE):
-            while True:
-                _, late = await asyncio.wait(
-                    {asyncio.ensure_future(self._answered[op].wait())}, timeout=AGAIN
-                )
-                if not late:
-                    return
-                for waiting in late:
-                    waiting.cancel()
-                await self._transmit(op, {})
+            while not self._answered[op].is_set():
+                try:
+                    async with asyncio.timeout(AGAIN):
+                        await self._answered[op].wait()
+                except TimeoutError:
+                    await self._transmit(op, {})
 
     async def _transmit(self, op: str, faults: dict[str, int]) -> None:
         self._answered[op].clear()
@@ -86,18 +102,9 @@ class Load(LiveWorld):
             return  # lost, as on any network; it is asked again
 
 
-def _plan(seed: int, number: int, namespace: str) -> Plan:
-    rng = random.Random(f"{seed}:{number}")
-    script = Script(rng, f"{namespace}-{number}", AGENTS, sim=False)
-    script.register_all()
-    while len(script.operations) < LONGEST:
-        _step(script)
-    return Plan(seed, number, None, script.nonce, script.clients, operations=tuple(script.operations))
-
-
 def _step(script: Script) -> None:
     one, rng = script.anyone(), script.rng
-    match rng.randrange(14):
+    match rng.randrange(13):
         case 0:
             script.register(one)
         case 1 | 2 | 3:
@@ -107,11 +114,10 @@ def _step(script: Script) -> None:
         case 5:
             script.deregister(one)
             script.register(one)
-        case 6 | 7:
+        case 6 | 7 | 8:
             script.lookup(one, wait=False)
-        case 8 | 9:
+        case 9 | 10 | 11:
             script.lookup(one, consistency="linearizable")
-        case 10:
-            script.query(one, script.where(script.criterion()))
         case _:
-            script.advance(rng.choice((5, 20, 100)))
+            script.query(one, script.where(script.criterion()))
+    script.advance(rng.choice(PAUSE_MS))

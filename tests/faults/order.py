@@ -49,7 +49,7 @@ def told_out_of_order(loads: Iterable[Load]) -> list[str]:
 
 
 def _told(load: Load) -> Iterable[Told]:
-    case = read(load.plan, load.journal, LAW)
+    case = read(load.carried_out, load.journal, LAW)
     for request in case.requests.values():
         wrote = LAW.is_write(request.message)
         revision = _revision(request)

@@ -21,6 +21,7 @@ __all__ = ["COMITY", "Ended", "Service", "comity", "eventually", "serving"]
 
 COMITY = (sys.executable, "-m", "comity.cli")
 _PATIENCE = 20.0
+_START = 60.0  # seconds, in which it replays its journal
 
 
 class Ended(NamedTuple):
@@ -72,7 +73,7 @@ class Service:
             *COMITY, *self._arguments, stdout=PIPE, stderr=PIPE, cwd=self._directory
         )
         assert process.stdout is not None
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_START):
             line = await process.stdout.readline()
         if not line:
             raise AssertionError(f"the service did not start: {await _outcome(process)}")
