@@ -8,7 +8,7 @@ import pytest
 
 import comity.transports
 from comity.sdk.errors import ConfigError
-from comity.transports import connect, open_journal
+from comity.transports import connect, masked, open_journal
 from comity.transports.journals.memory import MemoryJournal
 from comity.transports.memory import MemoryTransport
 from comity.transports.mqtt import MqttTransport
@@ -50,3 +50,18 @@ def test_third_parties_add_schemes_but_shadow_none(monkeypatch: pytest.MonkeyPat
         connect("owl://x")
     with pytest.raises(ValueError, match="dictionary update sequence"):
         connect("pigeon://x")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("nats://anna:secret@h:1,h:2/?ca=x", "nats://anna:***@h:1,h:2/?ca=x"),
+        ("nats://secret@h", "nats://***@h"),
+        ("jetstream:nats://anna:secret@h/name?replicas=3", "jetstream:nats://anna:***@h/name?replicas=3"),
+        ("kafka:kafkas://secret@[::1", "kafka:kafkas:…"),
+        ("sqlite:/tmp/a.db", "sqlite:/tmp/a.db"),
+        ("memory:", "memory:"),
+    ],
+)
+def test_what_is_shown_of_a_url_has_no_secret(url: str, shown: str) -> None:
+    assert masked(url) == shown

@@ -76,7 +76,11 @@ async def until_told(service: Coroutine[None, None, None]) -> None:
 
 
 def _say_ready(config: Config, agent: str, *, as_json: bool) -> None:
-    settings = {name: value for name, value in asdict(config).items() if name in _SHOWN} | {"agent": agent}
+    from comity.transports import masked
+
+    settings = {name: masked(value) for name, value in asdict(config).items() if name in _SHOWN} | {
+        "agent": agent
+    }
     if as_json:
         line = json.dumps({"ready": True, **settings})
     else:

@@ -15,7 +15,10 @@ __all__ = ["masked", "options", "positive", "split", "split_hosts"]
 
 
 def masked(url: str) -> str:
-    """`url` with its password or token replaced, for messages and logs."""
+    """`url`, which may stand behind the scheme of a journal, with its password or token replaced, to be shown."""
+    outer, colon, inner = url.partition(":")
+    if colon and "://" in inner.partition("?")[0]:
+        return f"{outer}:{masked(inner)}"
     try:
         parts = urlsplit(url)
     except ValueError:
