@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
@@ -24,7 +25,9 @@ from comity.conformance.simulate import Run, Simulation
 from comity.mesh import running_registry
 from comity.registry import reference
 from comity.sdk.errors import ConfigError
+from comity.sdk.ports import Frame, Guarantee
 from comity.transports.brokers import Broker
+from comity.transports.memory import MemoryTransport
 from tests.mutants._patch import MUTANTS, applied
 from tests.mutants.run import load
 
@@ -55,6 +58,38 @@ async def lying(url: str) -> AsyncGenerator[None]:
         assert patch.hits
 
 
+@asynccontextmanager
+async def disordered(url: str) -> AsyncGenerator[None]:
+    """The reference behind a broker that reverses the answers to updates and renewals where several wait at once."""
+    original = MemoryTransport.publish
+    held: dict[str, list[Frame]] = {}
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def release(transport: MemoryTransport, address: str) -> None:
+        await asyncio.sleep(0.02)
+        for frame in reversed(held.pop(address)):
+            await original(transport, address, frame)
+
+    async def publish(
+        self: MemoryTransport, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
+    ) -> None:
+        if not frame.attributes["type"].endswith(("Updated", "Renewed")):
+            await original(self, address, frame, guarantee=guarantee)
+        elif address in held:
+            held[address].append(frame)
+        else:
+            held[address] = [frame]
+            task = asyncio.create_task(release(self, address))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryTransport, "publish", publish)
+        async with running_registry(url):
+            yield
+            await asyncio.gather(*tasks)
+
+
 def everywhere(*places: tuple[str, Callable[[str], AbstractAsyncContextManager[Any]]]) -> Report:
     live = [LiveTarget(url, plans=0, serve=partial(serve, url)) for url, serve in places]
     return certify(REFERENCE, plans=8, live=live, shrinking=False)
@@ -78,6 +113,12 @@ def test_a_liar_on_one_transport_falls_by_this_row_alone() -> None:
     assert "not the one that it was in simulation" in counterexample["prose"]
     assert '"pointer":"/epoch"' in counterexample["seen"]
     assert '"pointer":"/epoch"' not in counterexample["allowed"][0]
+
+
+def test_a_broker_that_reverses_answers_falls_by_this_row_alone() -> None:
+    report = everywhere(("memory://reversed", disordered))
+    assert {found["requirement"] for found in report.data["counterexamples"]} == {ALIKE}
+    assert cells(report)["live:memory"]["verdict"] == "fail"
 
 
 def test_a_service_alone_is_not_compared_and_says_so() -> None:

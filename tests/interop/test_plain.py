@@ -12,10 +12,12 @@ import nats as nats_py
 import pytest
 
 from comity.sdk.address import parse_address, to_mqtt
+from comity.sdk.errors import ConfigError
 from comity.sdk.ports import Frame
 from comity.transports import connect
 from comity.transports.brokers import Broker
 
+from ..conftest import not_had
 from .events import CASES, TEXT, frame
 from .peer import octets
 from .sides import ADDRESS, Side, listening
@@ -36,9 +38,8 @@ def split(sent: Frame) -> tuple[dict[str, str], str | None, bytes]:
 def mosquitto(program: str, url: str, *arguments: str) -> str:
     """What a client of mosquitto prints, in MQTT 5."""
     found = shutil.which(program)
-    assert found is not None, (
-        f"{program} is missing beside mosquitto (on Debian: apt-get install mosquitto-clients)"
-    )
+    if found is None:
+        not_had(ConfigError(f"no {program} here (on Debian: apt-get install mosquitto-clients)"))
     host, _, port = url.removeprefix("mqtt://").rpartition(":")
     command = [found, "-V", "5", "-h", host, "-p", port, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
