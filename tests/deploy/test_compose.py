@@ -103,8 +103,8 @@ def free_ports(count: int) -> list[int]:
 def cluster(tmp_path: Path) -> Iterator[tuple[Path, dict[str, int]]]:
     """The three servers as processes, with the container's paths, names and ports put in place of its own."""
     certs, ports = certified(tmp_path), free_ports(6)
-    clients = dict(zip(NODES, ports[:3], strict=True))
-    routes = dict(zip(NODES, ports[3:], strict=True))
+    clients: dict[str, int] = dict(zip(NODES, ports[:3], strict=True))
+    routes: dict[str, int] = dict(zip(NODES, ports[3:], strict=True))
     with ExitStack() as stack:
         for node in NODES:
             stack.callback(_end, _start(tmp_path / node, node, certs, clients, routes))
@@ -116,11 +116,9 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     service = compose()["services"][node]
     home.mkdir()
-    given = [
-        each if isinstance(each, dict) else {"source": each, "target": each} for each in service["secrets"]
-    ]
-    for secret in given:
-        shutil.copy(certs / secret["source"], home / secret["target"])
+    for each in service["secrets"]:
+        source, target = (each, each) if isinstance(each, str) else (each["source"], each["target"])
+        shutil.copy(certs / source, home / target)
     text = (DEPLOY / "nats.conf").read_text(encoding="utf-8")
     replaced = {"/run/secrets": str(home), "/data": str(home / "data"), "127.0.0.1:8222": "127.0.0.1:-1"}
     replaced |= {"0.0.0.0:4222": f"127.0.0.1:{clients[node]}", "0.0.0.0:6222": f"127.0.0.1:{routes[node]}"}

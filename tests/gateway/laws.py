@@ -1,24 +1,31 @@
-"""What each requirement row of the role gateway says of one case and its verdict, and a mutant that breaks each.
+"""What each requirement row of the role gateway says, and the search for a case that breaks it.
 
-Responsible for the laws and the mutants. Not responsible for cases, nor for running either.
+Responsible for the laws of the policy, and for the row that only a flow can break. Not responsible for cases.
 """
 
-# pyright: basic
-# what is patched is private and untyped here on purpose: a mutant reaches where no caller may
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from comity.gateway import Drop, Pass, Policy, Refuse, Verdict, _policy
-from comity.sdk.ports import Frame, Send
+from hypothesis import Phase, find, settings
+from hypothesis.errors import NoSuchExample
+
+from comity.gateway import Drop, Pass, Policy, Refuse, Side, Verdict
+from comity.gateway._flow import Flow
+from comity.gateway._outlet import Outlet
+from comity.sdk.clock import SystemClock
+from comity.sdk.errors import TransportError
+from comity.sdk.ports import Delivery, Frame
 from comity.sdk.security import verify_frame
-from tests.mutants._patch import Mutant, Patch
 
-from .cases import GATEWAY, SAFE, SENDER, Case
+from .brokers import Faulty
+from .cases import GATEWAY, HOMES, SAFE, SENDER, Case, cases, event
 
-__all__ = ["LAWS", "MUTANTS"]
+__all__ = ["LAWS", "acknowledged_too_early", "counterexample"]
 
 Law = Callable[[Case, Verdict], bool]
 
@@ -110,69 +117,51 @@ LAWS: dict[str, Law] = {
 }
 
 
-def _flaw(p: Patch, reason: str) -> None:
-    """Overlook one flaw."""
+async def acknowledged_too_early() -> list[int]:
+    """CORE-GTW-009: numbers of deliveries that were acknowledged before the other broker had taken them."""
+    early: list[int] = []
 
-    def change(original: Any, *a: Any) -> Any:
-        found = original(*a)
-        return None if found is not None and found.startswith(reason) else found
+    def fate(attempt: int, frame: Frame) -> None:
+        if -3 < attempt < 3:
+            raise TransportError("away")
 
-    p.around(Policy, "_flaw", change)
+    def acknowledge(number: int) -> None:
+        if b'{"n":%d}' % number not in faulty.datas:
+            early.append(number)
 
-
-def _restamps(p: Patch) -> None:
-    def change(original: Any, self: Any, side: Any, address: str, frame: Any, now: Any) -> Any:
-        verdict = original(self, side, address, frame, now)
-        if isinstance(verdict, Pass):
-            address, frame = verdict.send
-            return Pass(
-                Send(address, Frame({**frame.attributes, "time": "2026-01-01T00:00:00Z"}, frame.data))
-            )
-        return verdict
-
-    p.around(Policy, "judge", change)
-
-
-def _sends_answers_home(p: Patch) -> None:
-    def change(original: Any, self: Any, side: Any, *a: Any) -> Any:
-        verdict = original(self, side, *a)
-        if verdict == Drop("against the direction of its namespace"):
-            return original(self, side.other, *a)
-        return verdict
-
-    p.around(Policy, "judge", change)
+    faulty = Faulty(fate)
+    flow = Flow(
+        Outlet(Policy(HOMES, GATEWAY), Side.FROM, dict.fromkeys(Side, faulty), SystemClock(), 10), 100
+    )
+    for number in range(1, 6):
+        address, frame = event("Changes", "edge", number=number)
+        flow.arrive(Delivery(address, frame, ack=partial(acknowledge, number)))
+    flow.drain()
+    async with asyncio.timeout(10):
+        await flow.run()
+    return early
 
 
-def _objects(p: Patch, change: Callable[[Any, Any, str], Any]) -> None:
-    p.around(_policy, "_objection", change)
+def counterexample(row: str, most: int = 2000) -> tuple[int, Callable[[], bool]] | None:
+    """What breaks the row: how many cases it took, and whether it still does. None where none of `most` does."""
+    if row not in LAWS:
+        return (1, _too_early) if _too_early() else None
+    tried = 0
+
+    def broken(case: Case) -> bool:
+        nonlocal tried
+        tried += 1
+        return not LAWS[row](case, case.judged())
+
+    try:
+        found = find(cases(), broken, settings=settings(_SEARCH, max_examples=most))
+    except NoSuchExample:
+        return None
+    return tried, lambda: broken(found)
 
 
-MUTANTS = [
-    Mutant("CORE-GTW-001", "restamps-what-it-sends-on", _restamps),
-    Mutant(
-        "CORE-GTW-002",
-        "keeps-events-to-itself",
-        lambda p: _objects(
-            p, lambda o, way, kind: "core.forbidden" if kind.endswith("Changes") else o(way, kind)
-        ),
-    ),
-    Mutant(
-        "CORE-GTW-003",
-        "takes-a-watch-for-a-write",
-        lambda p: _objects(
-            p, lambda o, way, kind: "core.read_only" if kind.endswith("Watch") else o(way, kind)
-        ),
-    ),
-    Mutant(
-        "CORE-GTW-004",
-        "lets-a-renewal-through",
-        lambda p: _objects(p, lambda o, way, kind: None if kind.endswith("Renew") else o(way, kind)),
-    ),
-    Mutant("CORE-GTW-005", "carries-both-ways", _sends_answers_home),
-    Mutant("CORE-GTW-006", "passes-what-it-passed", lambda p: _flaw(p, "passed before")),
-    Mutant("CORE-GTW-006", "counts-no-hops", lambda p: _flaw(p, "passed 8")),
-    Mutant("CORE-GTW-007", "passes-what-expired", lambda p: _flaw(p, "expired")),
-    Mutant("CORE-GTW-008", "trusts-the-address-inside", lambda p: _flaw(p, "addressed")),
-    Mutant("CORE-GTW-010", "trusts-the-broker", lambda p: _flaw(p, "the signature")),
-    Mutant("CORE-GTW-010", "takes-unsigned-events", lambda p: _flaw(p, "not signed")),
-]
+def _too_early() -> bool:
+    return bool(asyncio.run(acknowledged_too_early()))
+
+
+_SEARCH = settings(deadline=None, database=None, phases=[Phase.generate])

@@ -86,7 +86,7 @@ async def test_who_knows_the_registry_only_hears_nothing_of_a_gateway_and_times_
     [
         ("nats://a x | nats://b x", "at home on one broker only"),
         ("nats://a x | nats://a", "both URLs are the same"),
-        ("nats://a | nats://b", "needs a namespace"),
+        ("nats://a | nats://b", "nothing to mirror"),
         ("nats://a X | nats://b", r"namespace 'X' is not \[a-z\]"),
         ("memory://a x | nats://b", "reaches nobody outside this process"),
         ("nats://a x | nonsense://b", "no transport for 'nonsense://b'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,10 +11,9 @@ import pytest
 from comity.sdk.errors import ConfigError
 from comity.transports.brokers import Broker
 
+from ..conftest import not_had
 from .peer import Peer, running_peer
 from .sides import Side
-
-NOT_RUN = "NOT RUN: "
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +23,7 @@ def peer() -> Iterator[Peer]:
         try:
             found = stack.enter_context(running_peer())
         except ConfigError as error:
-            if os.environ.get("COMITY_REQUIRE_ALL") == "1":
-                pytest.fail(f"COMITY_REQUIRE_ALL=1, but {error}")
-            pytest.skip(f"{NOT_RUN}{error}")
+            not_had(error)
         yield found
 
 

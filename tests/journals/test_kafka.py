@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka.admin.config_resource import (  # pyright: ignore[reportMissingTypeStubs]
+    ConfigResource,
+    ConfigResourceType,
+)
 
 from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry, Snapshot
@@ -213,6 +218,20 @@ async def test_an_entry_over_the_limit_is_refused_and_harms_nobody(url: str) -> 
         assert len((await read(journal, 0, 1))[0].data) == 2 << 20
 
 
+async def test_a_refused_entry_is_said_and_others_go_on(url: str, name: str, kafka_server: Broker) -> None:
+    """A refused batch leaves a gap in the numbers of an idempotent producer, which another one has to fill in for."""
+    async with open_journal(url) as journal:
+        await journal.append(b"before")
+        async with operator(kafka_server) as admin:
+            lower = {"max.message.bytes": "10000"}
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"comity-{name}-1", lower)])
+        with pytest.raises(JournalError, match=r"max\.message\.bytes"):
+            await journal.append(b"x" * 20_000)
+        positions = await asyncio.gather(*(journal.append(b"%d" % number) for number in range(20)))
+        assert sorted(positions) == list(range(2, 22))
+        assert [entry.data for entry in await read(journal, 0, 2)] == [b"before", b"0"]
+
+
 async def test_nothing_follows_what_is_not_there(url: str) -> None:
     async with open_journal(url) as journal:
         await journal.append(b"a")
@@ -258,3 +277,31 @@ async def test_snapshots_taken_at_once_leave_the_later_one(url: str) -> None:
         for outcome in await asyncio.gather(*both, return_exceptions=True):
             assert outcome is None or getattr(outcome, "code", "") == "local.snapshot_outdated"
         assert await two.load_snapshot() == Snapshot(10, b"10")
+
+
+async def test_former_snapshots_are_swept(url: str, name: str, kafka_server: Broker) -> None:
+    async with open_journal(url) as journal:
+        for n in range(1, 6):
+            await journal.append(b"")
+            await journal.save_snapshot(Snapshot(n, b"s" * 300_000))
+        assert await journal.load_snapshot() == Snapshot(5, b"s" * 300_000)
+    kept = sorted(name.split("/") for name in await last_values(kafka_server, f"comity-{name}-state"))
+    place = kept[1][2]
+    assert kept == [["1", "5"], ["1", "5", place, "0"], ["1", "5", place, "1"], ["life"]]
+
+
+async def last_values(server: Broker, topic: str) -> set[str]:
+    """The keys that compaction would leave in `topic`."""
+    reader: Any = AIOKafkaConsumer(bootstrap_servers=server.url.removeprefix("kafka://"))
+    await reader.start()
+    place, found, offset = TopicPartition(topic, 0), dict[str, bytes | None](), 0
+    reader.assign([place])
+    await reader.seek_to_beginning(place)
+    end = (await reader.end_offsets([place]))[place]
+    async with asyncio.timeout(20):
+        while offset < end:
+            record = await reader.getone()
+            offset = record.offset + 1
+            found[record.key.decode()] = record.value
+    await reader.stop()
+    return {key for key, value in found.items() if value is not None}

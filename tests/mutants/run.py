@@ -45,7 +45,7 @@ class Result:
 
 def load() -> dict[str, Mutant]:
     """All mutants by name."""
-    for family in ("core", "registry", "driver", "agent"):
+    for family in ("core", "registry", "driver", "agent", "gateway"):
         importlib.import_module(f"tests.mutants.{family}")
     return MUTANTS
 
@@ -66,6 +66,8 @@ def _simulation(rules: Law) -> Simulation:
 
 def trial(subject: Mutant, *, seconds: float = 2.0, plans: int = PLANS) -> Result:
     """Run plans aimed at the mutant's row until it falls; shrink the plan that kills it."""
+    if subject.role == "gateway":
+        return _gateway_trial(subject)
     rules, role = law("registry", subject.role), role_of(subject.role)
     aim = subject.row if subject.row in role.aims or subject.row in role.signed_aims else None
     for number in range(plans):
@@ -82,6 +84,21 @@ def trial(subject: Mutant, *, seconds: float = 2.0, plans: int = PLANS) -> Resul
         small = _smallest(subject, rules, plan, seconds)
         return Result(subject, "killed", number + 1, small, tuple(sorted(found - {subject.row})))
     return Result(subject, "survived", plans, 0)
+
+
+def _gateway_trial(subject: Mutant) -> Result:
+    """A gateway is judged event by event, without plans: its laws and their cases are those of its own tests."""
+    from tests.gateway.laws import counterexample
+
+    with applied(subject) as patch:
+        found = counterexample(subject.row)
+        hits = patch.hits
+    if found is None:
+        return Result(subject, "survived", 0, 0)
+    tried, broken = found
+    if not hits:
+        return Result(subject, "not applied", tried, 0)
+    return Result(subject, "baseline fails" if broken() else "killed", tried, 1)
 
 
 def _rows(subject: Mutant, rules: Law, plan: Any) -> set[str]:

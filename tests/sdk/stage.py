@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from comity.sdk.errors import LocalProtocolError
+from comity.sdk.errors import CapabilityError, LocalProtocolError
 from comity.sdk.ports import (
     Capabilities,
     Delivery,
@@ -208,7 +208,7 @@ class Wire:
         self.capabilities = Capabilities(Ordering.TOTAL, frozenset(Guarantee))
 
     def on_death(self, address: str, frame: Frame) -> None:
-        raise NotImplementedError
+        raise CapabilityError("no death notice on this stage")
 
     async def open(self) -> None:
         return

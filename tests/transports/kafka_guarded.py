@@ -34,6 +34,7 @@ from aiokafka.protocol.types import (
 
 from comity.sdk.errors import TransportError
 from comity.transports import connect
+from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.contract import frame
@@ -60,9 +61,9 @@ SPACE = "guarded.test.v1"
 
 @dataclass(frozen=True)
 class Guarded:
-    """Where each of its listeners is, and who vouches for it."""
+    """The broker, where each of its listeners is, and who vouches for it."""
 
-    plain: str
+    broker: Broker
     ports: dict[str, int]
     authority: Authority
 
@@ -80,7 +81,7 @@ def guarded_broker(directory: Path) -> Generator[Guarded, None, None]:
     authority, ports = Authority(directory), _free_ports()
     config = _config(directory, authority, ports)
     with broker_or_policy("kafka", config) as broker:
-        guarded = Guarded(broker.url, ports, authority)
+        guarded = Guarded(broker, ports, authority)
         asyncio.run(_prepare(guarded))
         yield guarded
 
@@ -134,10 +135,10 @@ def _logins(prefix: str) -> list[str]:
 
 
 async def _prepare(guarded: Guarded) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=guarded.plain.removeprefix("kafka://"))
+    admin = AIOKafkaAdminClient(bootstrap_servers=guarded.broker.url.removeprefix("kafka://"))
     await admin.start()
     try:
-        made = await admin.create_topics([NewTopic(f"{SPACE}.{channel}", 1, 1) for channel in MAY])
+        made: Any = await admin.create_topics([NewTopic(f"{SPACE}.{channel}", 1, 1) for channel in MAY])
         assert not any(code for _, code, *_ in made.topic_errors)
         for channel, operations in MAY.items():
             for operation in operations:
@@ -179,9 +180,9 @@ async def _until_bob_is_known(guarded: Guarded) -> None:
 # ------------------------------------------- AlterUserScramCredentials, which aiokafka does not have
 
 
-class _Result(Response):
-    API_KEY = 51
-    API_VERSION = 0
+class _Result(Response):  # type: ignore[misc]
+    API_KEY = 51  # pyright: ignore[reportAssignmentType]
+    API_VERSION = 0  # pyright: ignore[reportAssignmentType]
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
@@ -197,7 +198,7 @@ class _Result(Response):
     )
 
 
-class _Alter(RequestStruct):
+class _Alter(RequestStruct):  # type: ignore[misc]
     API_KEY = 51
     API_VERSION = 0
     FLEXIBLE_VERSION = True
@@ -222,7 +223,7 @@ class _Alter(RequestStruct):
     )
 
 
-class _Scram(Request[_Alter]):
+class _Scram(Request[_Alter]):  # type: ignore[misc]
     """Gives anna and bob their password for SCRAM-SHA-256 (1) or SCRAM-SHA-512 (2)."""
 
     API_KEY = 51
@@ -232,7 +233,7 @@ class _Scram(Request[_Alter]):
 
     def build(self, request_struct_class: type[_Alter]) -> _Alter:
         rounds, name = 4096, {1: "sha256", 2: "sha512"}[self._mechanism]
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for user in ("anna", "bob"):
             salt = os.urandom(16)
             salted = hashlib.pbkdf2_hmac(name, PASSWORD.encode(), salt, rounds)

@@ -6,9 +6,9 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from comity.sdk.ports import Delivery, Guarantee, Transport
-from comity.transports._mqtt_client import Connection
 from tests.transports.contract import Inbox
 
 SURE = Guarantee.AT_LEAST_ONCE
@@ -39,13 +39,17 @@ def says(octets: bytes) -> Handler:
     return handler
 
 
+def inside(transport: Transport) -> Any:
+    """The connection under `transport`, for what cannot be seen from outside."""
+    return cast(Any, transport)._connection
+
+
 def cut(transport: Transport) -> Callable[[], bool]:
     """Break the connection under `transport` as a network does; whether it has a new one."""
-    connection: Connection = transport._connection  # type: ignore[attr-defined]
+    connection = inside(transport)
     link = connection._link
-    assert link is not None
     link.abort(ConnectionResetError("cut by the test"))
-    return lambda: connection._link not in (None, link) and connection._up.is_set()
+    return lambda: connection._link not in (None, link) and bool(connection._up.is_set())
 
 
 def free_port() -> int:

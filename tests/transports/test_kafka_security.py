@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,12 @@ from comity.transports import connect
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
 from tests.transports.contract import Inbox, frame
-from tests.transports.kafka_guarded import PASSWORD, QUOTED, SPACE, Guarded, guarded_broker
+from tests.transports.kafka_guarded import PASSWORD, QUOTED, SPACE, Guarded
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
 SURE = Guarantee.AT_LEAST_ONCE
 ANNA, BOB = f"anna:{QUOTED}", f"bob:{QUOTED}"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with guarded_broker(tmp_path_factory.mktemp("guarded")) as broker:
-        yield broker
 
 
 async def works(url: str) -> None:
@@ -69,7 +62,7 @@ async def test_no_password_where_one_is_wanted(guarded: Guarded) -> None:
 
 async def test_a_password_where_none_is_wanted(guarded: Guarded) -> None:
     await refused(
-        guarded.plain.replace("://", f"://{ANNA}@"), "takes no credentials: leave USER:PASSWORD@ out"
+        guarded.broker.url.replace("://", f"://{ANNA}@"), "takes no credentials: leave USER:PASSWORD@ out"
     )
 
 
@@ -114,7 +107,7 @@ async def test_a_broker_that_wants_a_client_certificate(guarded: Guarded, tmp_pa
 
 
 async def test_tls_where_there_is_none_and_none_where_it_is_wanted(guarded: Guarded) -> None:
-    await refused(guarded.plain.replace("kafka:", "kafkas:"), "TLS failed|hung up: it may want TLS")
+    await refused(guarded.broker.url.replace("kafka:", "kafkas:"), "TLS failed|hung up: it may want TLS")
     await refused(f"kafka://127.0.0.1:{guarded.ports['TLS']}", "hung up: it may want TLS")
 
 

@@ -25,12 +25,13 @@ SURE = Guarantee.AT_LEAST_ONCE
 SOUND = {"cleanup.policy": "delete", "max.message.bytes": str(2 * MAX_RECORD), "min.insync.replicas": "2"}
 
 
-async def make(broker: Broker, topic: str, partitions: int = 1, **config: str) -> None:
-    """A topic as another program makes it; settings have `_` for `.`."""
-    settings = {name.replace("_", "."): value for name, value in config.items()}
+async def make(
+    broker: Broker, topic: str, settings: Mapping[str, str] | None = None, partitions: int = 1
+) -> None:
+    """A topic as another program makes it."""
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=broker.url.removeprefix("kafka://"))
     await admin.start()
-    answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
+    answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(settings or {}))])
     await admin.close()
     assert not any(code for _, code, *_ in answer.topic_errors)
 
@@ -82,16 +83,16 @@ def test_a_topic_is_refused_only_where_nothing_could_be_published(
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        ({"cleanup_policy": "compact"}, "cleanup.policy is compact, wanted delete"),
-        ({"max_message_bytes": "1000"}, "max.message.bytes is 1000, wanted"),
-        ({"min_insync_replicas": "2"}, "min.insync.replicas is 2, wanted 1 of 1 copies"),
+        ({"cleanup.policy": "compact"}, "cleanup.policy is compact, wanted delete"),
+        ({"max.message.bytes": "1000"}, "max.message.bytes is 1000, wanted"),
+        ({"min.insync.replicas": "2"}, "min.insync.replicas is 2, wanted 1 of 1 copies"),
     ],
 )
 async def test_a_topic_that_would_lose_events_is_refused(
     kafka_server: Broker, space: str, config: dict[str, str], named: str
 ) -> None:
     topic = f"{space}.test.v1.things"
-    await make(kafka_server, topic, **config)
+    await make(kafka_server, topic, config)
     async with opened(kafka_server.url) as transport:
         for attempt in (
             transport.publish(topic, frame()),
@@ -107,7 +108,7 @@ async def test_the_number_of_partitions_is_held_against_what_the_url_says(
     kafka_server: Broker, space: str
 ) -> None:
     topic = f"{space}.test.v1.things"
-    await make(kafka_server, topic, 3)
+    await make(kafka_server, topic, partitions=3)
     async with opened(kafka_server.url, partitions=8) as transport:
         with pytest.raises(TransportError, match="partitions is 3, wanted 8: "):
             await transport.publish(topic, frame())
@@ -120,7 +121,7 @@ async def test_a_topic_that_is_only_a_risk_is_warned_of_once(
     kafka_server: Broker, space: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = f"{space}.test.v1.things"
-    await make(kafka_server, topic, max_message_bytes="600000")
+    await make(kafka_server, topic, {"max.message.bytes": "600000"})
     async with opened(kafka_server.url) as transport:
         inbox = Inbox()
         await transport.subscribe(topic, inbox)

@@ -79,6 +79,22 @@ async def test_a_connection_that_comes_back_within_its_grace_is_not_announced(
         assert patient == []
 
 
+async def test_nothing_is_delivered_after_a_crash(mqtt_server: Broker, space: str) -> None:
+    address, inbox = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url) as sender:
+        transport = connect(mqtt_server.url)
+        await transport.open()
+        subscription = await transport.subscribe(address, inbox)
+        subscription.pause()
+        for _ in range(200):
+            await sender.publish(address, frame())
+        await settle(sender, transport)
+        subscription.resume()
+        transport.abort()  # type: ignore[attr-defined]
+        await settle(sender)
+        assert inbox == []
+
+
 async def test_a_death_notice_is_remembered_as_the_last_value(mqtt_server: Broker, space: str) -> None:
     address = f"{space}.test.v1.deaths"
     async with opened(mqtt_server.url, retain=60) as witness:

@@ -11,7 +11,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, settle, until, until_only
-from tests.transports.mqtt_servers import SURE, acknowledging
+from tests.transports.mqtt_servers import SURE, acknowledging, cut
 
 pytestmark = pytest.mark.broker
 
@@ -40,6 +40,22 @@ async def test_closing_waits_until_the_member_has_acknowledged(mqtt_server: Brok
             delivery.ack()
         await closing
     await until_only(tasks)
+
+
+async def test_closing_waits_for_no_delivery_of_a_connection_that_is_gone(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, held = f"{space}.test.v1.things", list[Delivery]()
+    async with opened(mqtt_server.url, timeout=30) as leaver, opened(mqtt_server.url) as sender:
+        await leaver.subscribe(address, held.append, group="g")
+        await send(sender, address, 3)
+        await until(lambda: len(held) == 3)
+        await until(cut(leaver))
+        await until(lambda: len(held) == 6)
+        for delivery in held[3:]:
+            assert delivery.redelivered
+            delivery.ack()
+        await asyncio.wait_for(leaver.close(), 10)
 
 
 async def test_what_a_member_on_the_same_connection_leaves_the_others_have(

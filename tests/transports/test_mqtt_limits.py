@@ -8,8 +8,8 @@ from comity.sdk.errors import PayloadTooLarge
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle
-from tests.transports.mqtt_servers import SURE, acknowledging
+from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.mqtt_servers import SURE, acknowledging, cut
 
 pytestmark = pytest.mark.broker
 
@@ -60,3 +60,25 @@ async def test_what_a_paused_subscriber_holds_at_qos_1_is_the_window_and_no_more
         assert subscription._octets == 4 * size  # type: ignore[attr-defined]
         subscription.resume()
         await inbox.expect(20)
+
+
+async def test_what_a_paused_subscriber_holds_does_not_grow_with_reconnections(
+    mqtt_server: Broker, space: str
+) -> None:
+    address = f"{space}.test.v1.things"
+    async with opened(mqtt_server.url, window=4) as receiver, opened(mqtt_server.url) as sender:
+        inbox = Inbox()
+        subscription = await receiver.subscribe(address, acknowledging(inbox))
+        subscription.pause()
+        await sender.publish(address, frame(b"unsure"))
+        for number in range(20):
+            await sender.publish(address, frame(b"%d" % number), guarantee=SURE)
+        for _ in range(3):
+            await settle(sender, receiver)
+            assert len(subscription.waiting) == 5  # type: ignore[attr-defined]
+            await until(cut(receiver))
+        await settle(receiver)
+        subscription.resume()
+        await inbox.expect(21)
+        assert inbox.datas == [b"unsure", *(b"%d" % number for number in range(20))]
+        assert subscription._octets == 0  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ The rest of the contract is kept by the code that `mqtt://` runs too. It is not 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -100,6 +101,22 @@ async def test_those_on_a_websocket_and_those_on_tcp_meet(space: str, tmp_path: 
             await sender.publish(address, frame(b"x" * 100_000), guarantee=SURE)
             await inbox.expect(1)
         await refused(url, "certificate is not trusted: name its authority with")
+
+
+async def test_credentials_are_for_the_broker_and_not_for_the_web_server() -> None:
+    requests: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async with served(note) as url:
+        for path in ("", "/broker/ws"):
+            await refused(f"{url.replace('mqtt://', 'ws://anna:secret@')}{path}", "hung up|no MQTT over")
+    assert [request.split()[1] for request in requests] == [b"/mqtt", b"/broker/ws"]
+    for request in requests:
+        assert b"secret" not in request
+        assert b"Authorization" not in request
+        assert b"Sec-WebSocket-Protocol: mqtt\r\n" in request
 
 
 async def test_a_server_that_speaks_http_only() -> None:

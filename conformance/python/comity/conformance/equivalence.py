@@ -95,8 +95,9 @@ def _arrivals(journal: list[dict[str, Any]], ops: dict[str, tuple[str, str]]) ->
     for record in journal:
         if record["what"] != "arrived":
             continue
+        n: int = record["of"]
         try:
-            doc = _doc(journal[record["of"]])
+            doc = _doc(journal[n])
             data = members_of(data_of(doc))
         except (NotAnEvent, Lexical):
             continue  # for other rows to blame
@@ -106,7 +107,7 @@ def _arrivals(journal: list[dict[str, Any]], ops: dict[str, tuple[str, str]]) ->
         known.add(name)
         op, asked = ops.get(str(doc.get("correlationid")), (None, ""))
         names = sorted(doc.keys() - {"data", "data_base64"})
-        found.append(_Seen(record["of"], record["client"], op, asked, _message(doc), names, data))
+        found.append(_Seen(n, record["client"], op, asked, _message(doc), names, data))
     return found
 
 

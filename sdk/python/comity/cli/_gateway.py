@@ -38,6 +38,8 @@ def serve_gateway_command(
             raise ConfigError(
                 f"{url} reaches nobody outside this process; join brokers such as mqtt:// and nats://"
             )
+    if not from_[1] and not to[1]:
+        raise ConfigError("nothing to mirror: name what is at home with --from-namespace or --to-namespace")
     started: list[Gateway] = []
 
     def ready(gateway: Gateway) -> None:
@@ -95,6 +97,8 @@ def _say_done(gateway: Gateway, *, as_json: bool) -> None:
     else:
         for side, tally in tallies.items():
             _line(f"from side {side!r}: " + ", ".join(f"{count} {what}" for what, count in tally.items()))
+        if gateway.lost:
+            _line(f"lost for lack of room, on a broker that keeps nothing: {gateway.lost}")
 
 
 def _document(value: dict[str, Any]) -> None:

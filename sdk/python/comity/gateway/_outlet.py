@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from comity.sdk.clock import Clock
 from comity.sdk.errors import (
@@ -94,17 +94,8 @@ class Outlet:
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
             wave = [parcel for parcel in wave if not self._expired(parcel)]
-            strikes = strikes + 1 if await self._reachable({parcel.to for parcel in wave}) else 0
-
-    async def _reachable(self, sides: Iterable[Side]) -> bool:
-        """Whether every broker answers, so that it is the messages that are refused."""
-        try:
-            async with asyncio.timeout(self.timeout):
-                for side in sides:
-                    await self.transports[side].flush()
-        except (TransportError, TimeoutError):
-            return False
-        return True
+            away = [side for side in {one.to for one in wave} if await self._flushed(self.transports[side])]
+            strikes = 0 if away else strikes + 1
 
     def _expired(self, parcel: _Parcel) -> bool:
         expired = self.policy.expired(parcel.send.frame, self.clock.now())
@@ -116,34 +107,55 @@ class Outlet:
         """Publish once; what is to be published next: the same again, or a refusal where it will never be taken."""
         left: list[_Parcel] = []
         for side in Side:
-            parcels = [parcel for parcel in wave if parcel.to is side]
-            if parcels:
-                outcomes = await self._publish(self.transports[side], parcels)
-                for parcel, outcome in zip(parcels, outcomes, strict=True):
-                    left += self._next(parcel, outcome, last=last)
+            again: list[tuple[_Parcel, BaseException]] = []
+            for parcel, outcome in await self._publish(side, [one for one in wave if one.to is side]):
+                if _may_pass(outcome) and not last:
+                    again.append((parcel, outcome))
+                else:
+                    left += self._settle(parcel, outcome)
+            left += self._repeat(again)
         return left
 
+    def _repeat(self, failed: Sequence[tuple[_Parcel, BaseException]]) -> list[_Parcel]:
+        if failed:
+            self.tally.repeated += len(failed)
+            (_, to, send), error = failed[0]
+            _log.warning(
+                "%d not taken on side %s, and tried again: %s: %s", len(failed), to, send.address, error
+            )
+        return [parcel for parcel, _ in failed]
+
     async def _publish(
-        self, transport: Transport, parcels: Sequence[_Parcel]
-    ) -> Sequence[BaseException | None]:
+        self, side: Side, parcels: Sequence[_Parcel]
+    ) -> list[tuple[_Parcel, BaseException | None]]:
         """Hand each over as surely as the broker can; what became of each."""
+        transport = self.transports[side]
         sure = Guarantee.AT_LEAST_ONCE in transport.capabilities.guarantees
         guarantee = Guarantee.AT_LEAST_ONCE if sure else Guarantee.AT_MOST_ONCE
 
         async def one(send: Send) -> None:
-            async with asyncio.timeout(self.timeout):
-                await transport.publish(send.address, send.frame, guarantee=guarantee)
-
-        outcomes = await asyncio.gather(*(one(p.send) for p in parcels), return_exceptions=True)
-        if not sure:
             try:
                 async with asyncio.timeout(self.timeout):
-                    await transport.flush()
-            except (TransportError, TimeoutError) as error:
-                return [outcome or error for outcome in outcomes]
-        return outcomes
+                    await transport.publish(send.address, send.frame, guarantee=guarantee)
+            except TimeoutError as error:
+                raise TransportError(f"no answer within {self.timeout:g} s") from error
 
-    def _next(self, parcel: _Parcel, outcome: BaseException | None, *, last: bool) -> list[_Parcel]:
+        outcomes = await asyncio.gather(*(one(p.send) for p in parcels), return_exceptions=True)
+        unsure = await self._flushed(transport) if parcels and not sure else None
+        return [(parcel, outcome or unsure) for parcel, outcome in zip(parcels, outcomes, strict=True)]
+
+    async def _flushed(self, transport: Transport) -> TransportError | None:
+        """Why it is not sure that the broker has what was published; None where it is."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                await transport.flush()
+        except TimeoutError:
+            return TransportError(f"no answer within {self.timeout:g} s")
+        except TransportError as error:
+            return error
+        return None
+
+    def _settle(self, parcel: _Parcel, outcome: BaseException | None) -> list[_Parcel]:
         match outcome:
             case None:
                 if parcel.to is self.side:
@@ -151,30 +163,31 @@ class Outlet:
                 else:
                     self.tally.passed += 1
                 return []
+            case CapabilityError():
+                raise outcome
             case PayloadTooLarge():
                 return self._give_up(parcel, "core.too_large", outcome)
             case LocalProtocolError() | ConfigError():
                 return self._give_up(parcel, "core.malformed", outcome)
-            case TransportError() | TimeoutError() if not isinstance(outcome, CapabilityError):
-                if last:
-                    return self._give_up(parcel, "core.unavailable", outcome)
-                self.tally.repeated += 1
-                reason = str(outcome) or f"no answer within {self.timeout:g} s"
-                _log.warning(
-                    "not taken on side %s, and tried again: %s: %s", parcel.to, parcel.send.address, reason
-                )
-                return [parcel]
+            case TransportError():
+                return self._give_up(parcel, "core.unavailable", outcome)
             case _:
                 raise outcome
 
     def _give_up(self, parcel: _Parcel, code: str, error: Exception) -> list[_Parcel]:
-        _log.error("cannot be sent on to side %s: %s: %s", parcel.to, parcel.send.address, error)
+        _log.warning("given up on side %s: %s: %s", parcel.to, parcel.send.address, error)
         delivery = parcel.delivery
         if parcel.to is self.side:  # a refusal itself: nobody is left to tell
             self._drop(delivery, str(error))
             return []
         verdict = self.policy.refuse(code, delivery.address, delivery.frame, self.clock.now())
         return self._parcels(delivery, verdict)
+
+
+def _may_pass(outcome: BaseException | None) -> TypeGuard[TransportError]:
+    """Whether what failed so may be taken another time."""
+    never = PayloadTooLarge | CapabilityError
+    return isinstance(outcome, TransportError) and not isinstance(outcome, never)
 
 
 def _waves(parcels: Sequence[_Parcel]) -> list[list[_Parcel]]:

@@ -56,10 +56,14 @@ class Reading:
 
 
 class Channel:
-    """A topic that is read: by whom, and the next offset of each partition that is. `size`: partitions it has."""
+    """A topic that is read: by whom, and the next offset of each partition that is.
+
+    `size` is how many partitions it has, `ignored` how many records came that nobody wants any more.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.ignored = 0
         self.positions: dict[int, int] = {}
         self._exact: dict[str, list[Reading]] = {}
         self._wild: list[Reading] = []

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -24,6 +23,7 @@ from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
 from comity.transports._kafka_client import Clients, stop, watched
+from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, item_of
 from comity.transports._kafka_outlet import Item, Outlet
 
@@ -36,43 +36,6 @@ _SESSION_MS: Final = 6000
 _REBALANCE_MS: Final = 10_000
 _HANDOVER: Final = 2.0  # seconds that acknowledgements have before a partition goes to another member
 _NEVER_MS: Final = 2**31 - 1  # a paused member is alive as long as its heart beats
-
-
-class Ledger:
-    """What of one partition was delivered and not yet acknowledged; up to `doubtful` it may have been before."""
-
-    def __init__(self, begin: int, doubtful: int) -> None:
-        self.position = begin
-        self.doubtful = doubtful
-        self.committed = begin
-        self._delivered: deque[int] = deque()
-        self._acked: set[int] = set()
-        self._withdrawn: int | None = None
-
-    def __len__(self) -> int:
-        return len(self._delivered) - len(self._acked)
-
-    @property
-    def behind(self) -> int:
-        """The offset that may be committed: everything before it is done with."""
-        done = self._delivered[0] if self._delivered else self.position
-        return done if self._withdrawn is None else min(done, self._withdrawn)
-
-    def deliver(self, offset: int) -> None:
-        """Count a message in."""
-        self._delivered.append(offset)
-
-    def ack(self, offset: int) -> None:
-        """Count it out; a second time changes nothing."""
-        if self._delivered and offset >= self._delivered[0]:
-            self._acked.add(offset)
-        while self._delivered and self._delivered[0] in self._acked:
-            self._acked.discard(self._delivered.popleft())
-
-    def withdraw(self, offset: int) -> None:
-        """Count out what was counted in and never delivered."""
-        self._withdrawn = offset if self._withdrawn is None else min(self._withdrawn, offset)
-        self.ack(offset)
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -97,6 +60,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._buffer = buffer
         self._since = since
         self._ledgers: dict[TopicPartition, Ledger] = {}
+        self._coming: list[TopicPartition] | None = None
         self._acked = asyncio.Event()
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -143,7 +107,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            await self._commit()
+            await self._commit(leaving=True)
             await stop(self._consumer)
         self.on_close(self)
 
@@ -161,21 +125,33 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             _log.warning(
                 "messages of %s were not acknowledged in time: another member has them too", self.pattern
             )
-        await self._commit()
-        self._ledgers = {}
+        await self._commit(leaving=True)
+        self._ledgers, self._coming = {}, None
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Go on behind what the group has committed, or begin at `since` or the end where it is new."""
+        self._coming = list(assigned)
         try:
-            ledgers = await self._ledgers_for(list(assigned))
-        except Exception as error:
-            if self._assigned.done():
-                raise  # aiokafka logs it
-            self._assigned.set_exception(error)
+            await self._take_over()
+        except TransportError as error:
+            if not self._assigned.done():
+                self._assigned.set_exception(error)
+            else:
+                _log.warning(
+                    "%s: where the group is could not be asked, and is asked again: %s", self._group, error
+                )
+
+    async def _take_over(self) -> None:
+        coming = self._coming
+        if coming is None:
             return
+        async with self._clients.explaining():
+            ledgers = await self._ledgers_for(coming)
+        if coming is not self._coming:
+            return  # they were shared out anew meanwhile
         for place, ledger in ledgers.items():
             self._consumer.seek(place, ledger.position)
-        self._ledgers = ledgers
+        self._ledgers, self._coming = ledgers, None
         self._room.set()
         if not self._assigned.done():
             self._assigned.set_result(None)
@@ -184,36 +160,37 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         ends = await self._clients.ends(self.pattern.stem)
         begins = await self._clients.begins(self.pattern.stem, self._first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
+        known = await self._consumer._coordinator.fetch_committed_offsets(places)
         for place in places:
-            known = await self._consumer.committed(place)
             begin = begins.get(place.partition, 0)  # all of a partition that was added since
-            ledgers[place] = (
-                Ledger(begin, 0) if known is None else Ledger(known, ends.get(place.partition, 0))
-            )
-        fresh = {place: one.position for place, one in ledgers.items() if not one.doubtful}
-        if fresh:
-            await self._consumer.commit(fresh)
+            offset, note = known.get(place, (-1, ""))
+            end = ends.get(place.partition, 0)
+            ledgers[place] = Ledger(begin, begin) if offset < 0 else Ledger.resumed(offset, end, note)
+        positions = {place: (one.position, "") for place, one in ledgers.items()}
+        if positions:  # what the one before noted is no longer so once we deliver
+            await self._consumer.commit(positions)
         return ledgers
 
     # ------------------------------------------------------------------ reading
 
     async def _read_on(self) -> None:
         while True:
-            while not self._has_room():
+            while not (room := self._room_left()):
                 self._room.clear()
                 await self._room.wait()
             try:
-                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._buffer)
-            except KafkaError as error:
-                _log.warning("reading from Kafka failed, and goes on: %s", error)
+                await self._take_over()
+                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=room)
+            except (KafkaError, TransportError) as error:
+                _log.warning("%s: reading from Kafka failed, and goes on: %s", self._group, error)
                 await asyncio.sleep(_POLL_MS / 1000)
                 continue
             for place, records in found.items():
                 self._take(place, records)
             await asyncio.sleep(0)
 
-    def _has_room(self) -> bool:
-        return self.outlet.ready and sum(map(len, self._ledgers.values())) < self._buffer
+    def _room_left(self) -> int:
+        return self._buffer - sum(map(len, self._ledgers.values())) if self.outlet.ready else 0
 
     def _take(self, place: TopicPartition, records: Iterable[Any]) -> None:
         ledger = self._ledgers.get(place)
@@ -248,9 +225,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             self._to_commit.clear()
             await self._commit()
 
-    async def _commit(self) -> None:
+    async def _commit(self, *, leaving: bool = False) -> None:
+        """Commit what is acknowledged; who leaves notes how far it has delivered, for whoever comes next."""
         ledgers = dict(self._ledgers)
-        offsets = {place: one.behind for place, one in ledgers.items() if one.behind > one.committed}
+        offsets = {
+            place: (one.behind, one.note if leaving else "")
+            for place, one in ledgers.items()
+            if leaving or one.behind > one.committed
+        }
         if not offsets:
             return
         try:
@@ -259,5 +241,5 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         except TransportError as error:
             _log.warning("what was acknowledged is not committed and may come again: %s", error)
             return
-        for place, offset in offsets.items():
+        for place, (offset, _) in offsets.items():
             ledgers[place].committed = offset

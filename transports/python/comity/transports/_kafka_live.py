@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 _POLL_MS: Final = 500
 _HELPING: Final = 1000  # records for one that lags before the next one has its turn
 _PAUSE: Final = 0.2
+_IGNORED: Final = (
+    1000  # records that nobody wants, after which it is cheaper to begin reading the others anew
+)
 
 
 class Live:
@@ -76,7 +79,7 @@ class Live:
             self._assign()
 
     def remove(self, reading: Reading) -> None:
-        """Read for it no more. Its partitions are read on until something comes that nobody wants."""
+        """Read for it no more. Its partitions are read on until much has come that nobody wants."""
         if reading in self._behind:
             self._behind.remove(reading)
         if channel := self._channels.get(reading.pattern.stem):
@@ -116,6 +119,7 @@ class Live:
     def _assign(self) -> None:
         places: dict[TopicPartition, int] = {}
         for topic, channel in list(self._channels.items()):
+            channel.ignored = 0
             for number, offset in list(channel.positions.items()):
                 if self._wanted(topic, channel, number):
                     places[TopicPartition(topic, number)] = offset
@@ -141,7 +145,9 @@ class Live:
                         self._dispatch(channel, record)
                         channel.positions[place.partition] = record.offset + 1
                 if not self._wanted(place.topic, channel, place.partition):
-                    self._assign()
+                    channel.ignored += len(records)
+            if any(channel.ignored > _IGNORED for channel in self._channels.values()):
+                self._assign()
             self._grow()
             self._progress.set()
             await asyncio.sleep(0)

@@ -25,14 +25,21 @@ def _nothing() -> None:
     pass
 
 
+def _forget(seen: bool) -> None:
+    pass
+
+
 class Item(NamedTuple):
-    """What is to be delivered; what its acknowledgement does, and what is done where it is forgotten instead."""
+    """What is to be delivered; what its acknowledgement does, and what is done where it is forgotten instead.
+
+    `forget` is told whether it may have been delivered before.
+    """
 
     address: str
     frame: Frame
     redelivered: bool = False
     ack: Callable[[], None] = _nothing
-    forget: Callable[[], None] = _nothing
+    forget: Callable[[bool], None] = _forget
 
 
 class Outlet:
@@ -76,7 +83,8 @@ class Outlet:
     def clear(self) -> None:
         """Forget what was kept."""
         while self._waiting:
-            self._waiting.pop().forget()
+            item = self._waiting.pop()
+            item.forget(item.redelivered)
 
     def close(self) -> None:
         """Forget what was kept, and deliver nothing more."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
@@ -21,6 +21,7 @@ from comity.transports._mqtt_patience import FIGHT, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_sure import Unconfirmed
+from comity.transports._mqtt_unsure import Unsure
 from comity.transports._mqtt_wire import (
     PING,
     Kind,
@@ -38,15 +39,23 @@ from comity.transports._mqtt_wire import (
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
+_RESUMED: Final = b"\x01"
 
 
 class Connection:
-    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives."""
+    """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives. With each contact
+    `on_contact` is told first whether the broker resumed the session, and so sends again what was not confirmed."""
 
-    def __init__(self, settings: Settings, on_publish: Callable[[Connection, Publish], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_publish: Callable[[Connection, Publish], None],
+        on_contact: Callable[[bool], None],
+    ) -> None:
         self.offers = Properties()
         self._settings = settings
         self._on_publish = on_publish
+        self._on_contact = on_contact
         self._closed = False
         self._link: Link | None = None
         self._up = asyncio.Event()
@@ -56,10 +65,7 @@ class Connection:
         self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
         self._last_id = 0
         self._sure = Unconfirmed()
-        self._kept: deque[bytes] = deque()
-        self._kept_size = 0
-        self._written = self._confirmed = 0
-        self._lost = False
+        self._unsure = Unsure()
         self._over = False
         self._patience = Patience()
 
@@ -87,10 +93,9 @@ class Connection:
             await self._make_room()
         if self._link is not None and self._up.is_set():
             self._link.send(packet)
-            self._written += 1
+            self._unsure.sent += 1
         else:
-            self._kept.append(packet)
-            self._kept_size += len(packet)
+            self._unsure.keep(packet)
 
     async def publish_surely(self, write: Callable[[int, bool], bytes]) -> None:
         """Publish at QoS 1 and wait until the broker has it; `write` makes the packet with an identifier.
@@ -143,15 +148,15 @@ class Connection:
     async def flush(self) -> None:
         """Return when the broker has everything published before. Raises `TransportError` where that is unknown."""
         self._check()
-        mark = self._written
-        if not self._lost:
+        sent = self._unsure.sent
+        if not self._unsure.lost:
             await self.barrier()
-        if self._lost:
-            self._lost = False
+        if self._unsure.lost:
+            self._unsure.lost = False
             raise self._error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
-        self._confirmed = max(self._confirmed, mark)
+        self._unsure.settle(sent)
 
     async def barrier(self) -> None:
         """A round trip, waiting for reconnection where it must. Raises `TransportError` when it takes too long."""
@@ -171,7 +176,7 @@ class Connection:
             async with asyncio.timeout(self._settings.timeout):
                 if self._up.is_set():
                     await self._take_leave(drain)
-                elif self._kept:
+                elif self._unsure.waiting:
                     _log.warning("%s: closed before all was sent: not connected", self._settings.shown)
         except TimeoutError:
             _log.warning("%s: closed before all was drained: timed out", self._settings.shown)
@@ -259,15 +264,11 @@ class Connection:
             self._beat = asyncio.get_running_loop().call_later(
                 keep_alive / 2, self._keep_alive, keep_alive / 2, 0
             )
-        return bool(connack[0] & 1)
+        return connack[:1] == _RESUMED
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
         self._sure.send_again(link.send, resumed=resumed)
-        for octets in self._kept:
-            link.send(octets)
-        self._written += len(self._kept)
-        self._kept.clear()
-        self._kept_size = 0
+        self._unsure.send_kept(link.send)
         self._patience.begin(asyncio.get_running_loop().time())
         self._up.set()
 
@@ -302,8 +303,7 @@ class Connection:
         self._link = None
         self._up.clear()
         self._why = str(error or "the broker closed the connection")
-        self._lost = self._lost or self._written > self._confirmed
-        self._confirmed = self._written
+        self._unsure.on_loss()
         if self._beat is not None:
             self._beat.cancel()
         self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
@@ -333,6 +333,7 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
+            self._on_contact(body[:1] == _RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
@@ -418,7 +419,7 @@ class Connection:
 
     @property
     def _waiting(self) -> int:
-        return self._kept_size + (self._link.waiting if self._link is not None else 0)
+        return self._unsure.waiting + (self._link.waiting if self._link is not None else 0)
 
     def _check(self) -> None:
         if self._closed:

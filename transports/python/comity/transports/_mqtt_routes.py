@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,12 +23,14 @@ _MOST_OCTETS = 128 << 20  # of what waits for one subscription at QoS 0
 _TURN = 64  # deliveries before others on the event loop have theirs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Message:
-    """What arrived; `confirm` where it was sent at QoS 1, called when `holders` subscriptions have let go of it."""
+    """What arrived; `packet` and `confirm` where it was sent at QoS 1: its identifier, and what to call when `holders`
+    subscriptions have let go of it."""
 
     address: str
     frame: Frame
+    packet: int
     size: int
     again: bool
     confirm: Callable[[], None] | None
@@ -49,7 +51,7 @@ class Route:
         self.topic = topic
         self.members: deque[MqttSubscription] = deque()
         self._shared = group is not None
-        self._unconfirmed = 0
+        self._unconfirmed: set[Message] = set()
         self._confirmed = asyncio.Event()
         self._tail = pattern if pattern.tail else None
 
@@ -60,14 +62,18 @@ class Route:
             due = [self._next()] if self._shared else [*self.members]
         message.holders += len(due)
         if self._shared and due and message.confirm is not None:
-            self._unconfirmed += 1
-            message.confirm = partial(self._confirm, message.confirm)
+            self._unconfirmed.add(message)
+            message.confirm = partial(self._confirm, message, message.confirm)
         for member in due:
             member.take(message)
 
-    def leave(self, member: MqttSubscription) -> None:
-        """Take `member` out."""
-        self.members.remove(member)
+    def begin(self, *, resumed: bool) -> None:
+        """There is a new connection: the broker sends again what was not confirmed, if it `resumed` the session."""
+        self._unconfirmed.clear()
+        self._confirmed.set()
+        if resumed:
+            for member in self.members:
+                member.expect_again()
 
     def give_back(self, messages: Iterable[Message]) -> None:
         """What a member that left has not done goes to the others of its group on this connection."""
@@ -83,12 +89,12 @@ class Route:
 
     async def settle(self) -> None:
         """Return when the members have acknowledged all that was sent to their group, but what waits in a pause."""
-        while self._unconfirmed > sum(member.waiting for member in self.members):
+        while self._unconfirmed.difference(*(member.waiting for member in self.members)):
             self._confirmed.clear()
             await self._confirmed.wait()
 
-    def _confirm(self, confirm: Callable[[], None]) -> None:
-        self._unconfirmed -= 1
+    def _confirm(self, message: Message, confirm: Callable[[], None]) -> None:
+        self._unconfirmed.discard(message)
         self._confirmed.set()
         confirm()
 
@@ -117,14 +123,15 @@ class MqttSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._messages: deque[Message] = deque()
+        self._due_again: dict[int, Message] = {}
         self._octets = 0
         self._scheduled = False
         self._open = True
 
     @property
-    def waiting(self) -> int:
-        """Messages in its buffer."""
-        return len(self._messages)
+    def waiting(self) -> Collection[Message]:
+        """What is in its buffer."""
+        return self._messages
 
     def pause(self) -> None:
         """See `Subscription.pause`; what does not fit the buffer is dropped and counted, at QoS 0 only."""
@@ -138,16 +145,22 @@ class MqttSubscription:
     async def close(self) -> None:
         """End the subscription. What waits in its buffer is discarded, or left to the rest of the group. Idempotent."""
         if self._open:
-            self._open = False
-            waiting = list(self._messages)
-            self._messages.clear()
-            self._octets = 0
-            self.route.leave(self)
-            self.route.give_back(waiting)
+            self.route.give_back(self.end())
             await self._on_close(self)
+
+    def end(self) -> list[Message]:
+        """End it at once; what waited in its buffer is returned."""
+        self._open = False
+        self.route.members.remove(self)
+        waiting = list(self._messages)
+        self._messages.clear()
+        self._octets = 0
+        return waiting
 
     def take(self, message: Message) -> None:
         """A message has arrived for this subscription."""
+        if message.again and self._is_known(message):
+            return
         if not self.paused and not self._messages:
             self._deliver(message)
         elif message.confirm is None and not self._has_room(message):
@@ -164,6 +177,19 @@ class MqttSubscription:
         message = self._messages.popleft()
         self._octets -= message.size
         return message
+
+    def expect_again(self) -> None:
+        """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
+        self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
+
+    def _is_known(self, message: Message) -> bool:
+        """Whether `message` waits already, sent over an earlier connection; it takes that one's place."""
+        known = self._due_again.pop(message.packet, None)
+        if known is None or known not in self._messages or known.frame != message.frame:
+            return False
+        self._messages[self._messages.index(known)] = message
+        known.let_go()
+        return True
 
     def drain(self) -> None:
         """Deliver all that waits, unless paused."""

@@ -59,12 +59,14 @@ class Appender:
         Raises nats-py's errors (`TimeoutError` where no answer came in time, `APIError` where the server refuses), and
         `TransportError` or `PayloadTooLarge`.
         """
+        self._connection.check()
         loop, number = asyncio.get_running_loop(), str(next(self._numbers))
         block = self._connection.block({"Nats-Msg-Id": name, **headers}, data)
         waiting = _Waiting(f"{subject} {self._inbox}.{number}", subject, block, data, loop.create_future(), 0)
         try:
             async with asyncio.timeout(self._timeout):
-                await self._connection.room(len(block) + len(data))
+                if self._connection.connected:  # else it waits here, and takes no room of what waits there
+                    await self._connection.room(len(block) + len(data))
                 self._waiting[number] = waiting
                 if self._connection.connected:
                     self._send(waiting, loop.time())
@@ -99,6 +101,11 @@ class Appender:
         """Send again what a server has lost without losing the connection, and give up what is not permitted."""
         self._watch = None
         if not self._waiting:
+            return
+        try:
+            self._connection.check()
+        except TransportError as error:
+            self.stop(error)
             return
         loop = asyncio.get_running_loop()
         now, idle = loop.time(), self._connection.idle

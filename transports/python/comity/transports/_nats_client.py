@@ -49,6 +49,7 @@ class Settings:
     user: str | None = field(repr=False)
     password: str | None = field(repr=False)
     token: str | None = field(repr=False)
+    answers: str
     credentials: Credentials | None = field(repr=False)
     tls: ssl.SSLContext | None
 
@@ -138,6 +139,16 @@ class Connection:
         """Whether there is a connection just now; `lives` counts how often it was made anew, and then `on_back` is
         called."""
         return self._back.is_set() and self._client.is_connected
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed for good; `check` says why."""
+        return self._client.is_closed
+
+    @property
+    def has_jetstream(self) -> bool:
+        """Whether the server says so of itself; another one of its cluster may have it all the same."""
+        return bool(self._client._server_info.get("jetstream"))
 
     @property
     def max_payload(self) -> int:
@@ -290,6 +301,7 @@ class Connection:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            inbox_prefix=settings.answers,
             tls=settings.tls,
             **(settings.credentials.options() if settings.credentials else {}),
         )

@@ -51,9 +51,9 @@ class Member(Reading):
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
         """A group that is known goes on behind what was acknowledged; one that is new begins here."""
+        js = self._streams.js
         try:
-            known: ConsumerInfo = await self._streams.js.consumer_info(stream.name, self._name)
-            return known
+            return await self._streams.ask(lambda: js.consumer_info(stream.name, self._name))
         except NotFoundError:
             pass
         config = ConsumerConfig(
@@ -68,7 +68,7 @@ class Member(Reading):
             inactive_threshold=max(_FORGOTTEN, self._streams.seconds),
             **starting(self._since, anew=anew),
         )
-        return await self._streams.js.add_consumer(stream.name, config)
+        return await self._streams.ask(lambda: js.add_consumer(stream.name, config))
 
     def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
         if self._closed:

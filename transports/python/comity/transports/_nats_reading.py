@@ -2,8 +2,8 @@
 # nats-py is only partly typed.
 """Reading a stream by pulling from a consumer, so that a subscriber is sent what it has room for and no more.
 
-Responsible for how much is asked for, for noticing that a consumer is lost and going on with another one, for
-what follows from it without a group. Not responsible for the streams, nor for members of groups.
+Responsible for how much is asked for, for noticing that a consumer is lost and going on with another one, and for
+subscriptions without a group. Not responsible for the streams, nor for members of groups.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -128,11 +129,12 @@ class Reading:
     async def _attach(self) -> None:
         """Read from a consumer on this connection, from where the last one was."""
         life, former = self._connection.lives, self._created
+        self._lost = True  # what comes from the last one by now is read again
+        await self._unsubscribe()
         stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
         anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
-            await self._unsubscribe()
             inbox = self._connection.native.new_inbox()
             self._native = await self._connection.native.subscribe(
                 inbox, cb=self._received, pending_msgs_limit=0, pending_bytes_limit=0
@@ -170,7 +172,7 @@ class Reading:
                 await native.unsubscribe()
 
     async def _watch(self) -> None:
-        while True:
+        while not self._connection.closed:
             self._stirred.clear()
             if self._lost or self._life != self._connection.lives:
                 await self._attach_patiently()
@@ -187,7 +189,7 @@ class Reading:
         loop = asyncio.get_running_loop()
         if loop.time() - self._attached > _LASTING:
             self._pause = _FIRST_PAUSE
-        while True:
+        while not self._connection.closed:
             await asyncio.sleep(self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             try:
@@ -258,6 +260,7 @@ class Live(Reading):
         if self._consumer and not anew:
             begin = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._position + 1}
         config = ConsumerConfig(
+            name=uuid4().hex,  # named, it is made by a subject that ends in its filter, which permissions can bind
             ack_policy=AckPolicy.NONE,
             filter_subject=to_nats(self._pattern),
             inactive_threshold=_UNUSED,
@@ -265,7 +268,7 @@ class Live(Reading):
             num_replicas=1,
             **begin,
         )
-        info = await self._streams.js.add_consumer(stream.name, config)
+        info = await self._streams.ask(lambda: self._streams.js.add_consumer(stream.name, config))
         if anew or not self._consumer:
             self._position = info.delivered.stream_seq if info.delivered else 0
         self._count = 0

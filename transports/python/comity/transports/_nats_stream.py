@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import nats.errors
@@ -29,9 +30,10 @@ from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
 from comity.transports._nats_url import LONGEST_MEMORY, Keeping
 
-__all__ = ["NO_STREAM", "Stream", "Streams"]
+__all__ = ["Stream", "Streams"]
 
-NO_STREAM: Final = 10059
+T = TypeVar("T")
+
 _NAME_IN_USE: Final = 10058
 _NOT_THIS_STREAM: Final = 10060
 _OVERLAPS: Final = 10065
@@ -40,6 +42,9 @@ _OLDEST: Final = (2, 9)
 _UNMARKED: Final = 512  # messages that are on their way to a stream without an answer to come
 _MOST_DOUBTFUL: Final = 1024
 _PAUSE: Final = 0.1
+_ATTEMPT: Final = 2.0  # seconds after which a request is taken for lost, with its connection or with a leader
+_ROUNDING: Final = 0.001
+_DISABLED: Final = (10039, 10076)  # for the account, and at all
 _AWAY = (nats.errors.NoRespondersError, NoStreamResponseError, ServiceUnavailableError)
 
 
@@ -58,7 +63,7 @@ class Streams:
 
     def __init__(self, connection: Connection, keeping: Keeping, timeout: float) -> None:
         self.connection = connection
-        self.js: JetStreamContext = connection.native.jetstream(timeout=timeout)
+        self.js: JetStreamContext = connection.native.jetstream(timeout=min(timeout, _ATTEMPT))
         self.timeout = timeout
         self.seconds, self._replicas = keeping
         self._appender = Appender(connection, timeout)
@@ -71,7 +76,7 @@ class Streams:
         if (version.major, version.minor) < _OLDEST:
             raise self._incapable(f"nats-server 2.9 or later, and this is {version}")
         try:
-            await self.js.account_info()
+            await self.ask(self.js.account_info, but=self._is_disabled)
         except (APIError, *_AWAY) as error:
             raise self._incapable("JetStream, which is disabled there: start the server with -js") from error
         except nats.errors.Error as error:
@@ -81,6 +86,30 @@ class Streams:
     def stop(self) -> None:
         """What is being published has an error instead of an answer."""
         self._appender.stop(self.connection.error("closed while publishing: it may or may not have arrived"))
+
+    async def ask(
+        self, call: Callable[[], Awaitable[T]], *, but: Callable[[Exception], bool] = lambda _: False
+    ) -> T:
+        """What JetStream answers; it is asked again, for as long as the timeout, where nobody answers.
+
+        Raises nats-py's errors, those `but` at once, and `TransportError` where asking is not permitted.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout
+        while True:
+            try:
+                return await call()
+            except (nats.errors.TimeoutError, *_AWAY) as error:
+                if denied := self.connection.denied_api():
+                    raise denied from error
+                if but(error) or self.connection.closed or loop.time() + _PAUSE >= deadline:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    def _is_disabled(self, error: Exception) -> bool:
+        if isinstance(error, APIError) and error.err_code is not None:
+            return error.err_code in _DISABLED
+        return not isinstance(error, nats.errors.TimeoutError) and not self.connection.has_jetstream
 
     # ------------------------------------------------------------------ streams
 
@@ -104,7 +133,7 @@ class Streams:
 
     async def _found_or_made(self, name: str, stem: str) -> StreamInfo:
         try:
-            return await self.js.stream_info(name)
+            return await self.ask(lambda: self.js.stream_info(name))
         except NotFoundError:
             pass
         config = StreamConfig(
@@ -116,11 +145,11 @@ class Streams:
             num_replicas=self._replicas,
         )
         try:
-            return await self.js.add_stream(config)
+            return await self.ask(lambda: self.js.add_stream(config))
         except APIError as error:
             if error.err_code != _NAME_IN_USE:
                 raise
-            return await self.js.stream_info(name)  # somebody was faster
+            return await self.ask(lambda: self.js.stream_info(name))  # somebody was faster
 
     def _check(self, config: StreamConfig, name: str, stem: str) -> None:
         """A stream that exists is taken if it keeps what is asked for."""
@@ -133,9 +162,9 @@ class Streams:
             )
         if config.storage != StorageType.FILE:
             wrong.append("is in memory, and file storage is needed")
-        if 0 < (config.max_age or 0) < self.seconds:
+        if 0 < (config.max_age or 0) < self.seconds - _ROUNDING:
             wrong.append(f"keeps messages for {config.max_age:g} s, and stream={self.seconds:g} is asked for")
-        if (config.duplicate_window or 0) < 2 * self.timeout:
+        if (config.duplicate_window or 0) < 2 * self.timeout - _ROUNDING:
             wrong.append(
                 f"knows repetitions for {config.duplicate_window or 0:g} s, less than twice the timeout"
             )
@@ -179,8 +208,9 @@ class Streams:
 
     async def flush(self) -> None:
         """Return when the streams have everything that was published before."""
-        waiting = [stream for stream in self._known.values() if stream.unmarked]
-        await asyncio.gather(*map(self.mark, waiting))
+        for stream in list(self._known.values()):
+            if stream.unmarked:
+                await self.mark(stream)
 
     async def last(self, stem: str, subject: str) -> tuple[dict[str, str] | None, bytes] | None:
         """Headers and data of the last message on `subject`, ours included; None where none is kept."""
@@ -188,7 +218,7 @@ class Streams:
         if stream.unmarked:
             await self.mark(stream)
         try:
-            found = await self.js.get_last_msg(stream.name, subject)
+            found = await self.ask(lambda: self.js.get_last_msg(stream.name, subject))
         except NotFoundError:
             return None
         except nats.errors.Error as error:
@@ -219,8 +249,7 @@ class Streams:
     def explained(self, error: Exception, doing: str) -> TransportError:
         """What went wrong while `doing`, where, and what to do."""
         if isinstance(error, nats.errors.TimeoutError):
-            for_permission = self.connection.denied_api()
-            return for_permission or self.connection.error(
+            return self.connection.error(
                 f"{doing}: no answer within {self.timeout:g} s, so that it may have happened: see whether the server "
                 "is up, and a majority of those that have the stream"
             )

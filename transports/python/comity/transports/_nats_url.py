@@ -5,6 +5,7 @@ Responsible for credentials and limits as a URL says them. Not responsible for c
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_MEMORY", "NUMBERS", "STREAMS", "TEXTS", "Keeping", "keeping", "settings"]
 
 NUMBERS: Final = {"timeout": 5.0, "buffer": 65536, "outbox": 2 << 20, "keepalive": 10.0}
-TEXTS: Final = (*FILES, "nkey", "creds")
-"""Options that name files: certificates, the seed of an NKey, a JWT with its seed."""
+TEXTS: Final = (*FILES, "nkey", "creds", "inbox")
+"""Options that are no numbers: files of certificates, an NKey's seed, a JWT with its seed; where answers come in."""
+_PREFIX = re.compile(r"[^\s.*>]+(?:\.[^\s.*>]+)*")
 STREAMS: Final = ("stream", "replicas")
 """Options of streams, which only the transport has."""
 LONGEST_MEMORY: Final = 120.0
@@ -73,9 +75,16 @@ def settings(url: str, given: dict[str, str | float]) -> Settings:
         user=user if password is not None else None,
         password=password,
         token=user if password is None else None,
+        answers=_inbox(url, str(given.get("inbox", "_INBOX"))),
         credentials=_credentials(url, given, beside=user is not None),
         tls=client_context(url, given, wanted=parts.scheme == "tls", scheme="tls"),
     )
+
+
+def _inbox(url: str, prefix: str) -> str:
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigError(f"{masked(url)}: inbox={prefix!r} is no beginning of a subject")
+    return prefix
 
 
 def _credentials(url: str, given: dict[str, str | float], *, beside: bool) -> Credentials | None:

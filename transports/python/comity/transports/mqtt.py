@@ -105,7 +105,7 @@ class MqttTransport:
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive)
+        connection = Connection(self._settings, self._receive, self._on_contact)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -194,6 +194,9 @@ class MqttTransport:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.abort()
+            for route in self._routes.values():
+                for member in list(route.members):
+                    member.end()
             self._routes.clear()
             self._topics.clear()
 
@@ -228,11 +231,16 @@ class MqttTransport:
                 await self._withdraw(connection, route)
 
     async def _drain(self) -> None:
-        for route in self._routes.values():
-            for member in route.members:
+        routes = list(self._routes.values())
+        for route in routes:
+            for member in list(route.members):
                 member.drain()
-        for route in self._routes.values():
+        for route in routes:
             await route.settle()
+
+    def _on_contact(self, resumed: bool) -> None:
+        for route in self._routes.values():
+            route.begin(resumed=resumed)
 
     # ---------------------------------------------------------------- messages
 
@@ -264,7 +272,9 @@ class MqttTransport:
             if confirm is not None:
                 confirm()
             return
-        message = Message(address, frame, len(publish.payload), publish.again, confirm, holders=1)
+        message = Message(
+            address, frame, publish.packet, len(publish.payload), publish.again, confirm, holders=1
+        )
         if publish.retained:
             self._asked.get(publish.topic, []).append(frame)
         else:

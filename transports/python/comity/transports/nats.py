@@ -9,9 +9,9 @@ mode out, both modes in), subscriptions with bounded buffers. Core NATS is at-mo
 of a cluster any one will do, and another takes its place when it goes. Options: `timeout`, seconds that any wait
 may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages that
 wait for one subscriber (65536, and never over 128 MiB); `outbox`, octets that wait for the connection (2 MiB);
-`stream`, seconds for which streams keep messages (no streams); `replicas`, how many servers keep each (1); `nkey`,
-file with the seed of an NKey; `creds`, file with a JWT and its seed; `ca`, file of trusted authorities; `cert` and
-`key`, files of the client's certificate.
+`stream`, seconds for which streams keep messages (no streams); `replicas`, how many servers keep each (1);
+`inbox`, how subjects for answers begin (`_INBOX`); `nkey`, file with the seed of an NKey; `creds`, file with a JWT and
+its seed; `ca`, file of trusted authorities; `cert` and `key`, files of the client's certificate.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ class NatsTransport:
     async def last_value(self, address: str) -> Frame | None:
         """The frame last published to `address`, while its stream keeps it. Raises `CapabilityError` without streams."""
         wanted = parse_address(address)
+        self._opened.check()
         if self._streams is None:
             raise self._lacks("the last value of an address")
         found = await self._streams.last(wanted.stem, to_nats(wanted))
@@ -210,12 +211,14 @@ class NatsTransport:
         try:
             if streams.connection.connected:
                 await streams.flush()
-                await asyncio.gather(*(one.settle() for one in readings if not one.outlet.paused))
+                for reading in readings:
+                    if not reading.outlet.paused:
+                        await reading.settle()
         except TransportError as error:
             _log.warning("closing without all that was sent or received: %s", error)
         for reading in readings:
             reading.outlet.drain()
-            await reading.close()
+        await asyncio.gather(*(reading.close() for reading in readings))
         streams.stop()
 
     @property

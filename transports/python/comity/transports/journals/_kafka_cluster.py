@@ -41,7 +41,7 @@ class Cluster(Clients):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.settings)
-        self._patience = place.patience
+        self.patience = place.patience
         self._deadlines = Deadlines()
         self._readers: set[Any] = set()
         self._limits: set[asyncio.Timeout] = set()
@@ -80,17 +80,14 @@ class Cluster(Clients):
 
         Raises `JournalError` where it was refused, or where nobody knows within the patience whether it is there.
         """
-        deadline = asyncio.get_running_loop().time() + self._patience
+        deadline = asyncio.get_running_loop().time() + self.patience
         try:
             future = await self._hand_over(topic, value, key, deadline)
             self._deadlines.add(future, deadline)
             found = await future
         except TimeoutError as error:
-            raise self.failure(
-                f"{self._unanswered}; whether the entry is in the journal is not known"
-            ) from error
-        except TransportError as error:
-            raise JournalError(str(error)) from error
+            text = f"{self._unanswered(error)}; whether the entry is in the journal is not known"
+            raise self.failure(text) from error
         except native.KafkaError as error:
             self._spent = True  # the number of what was refused is missing from now on
             raise self._refusal(error) from error
@@ -133,6 +130,7 @@ class Cluster(Clients):
         except (native.KafkaError, OSError, TimeoutError) as error:
             if not _is_away(error):
                 raise self._refusal(error) from error
+            await asyncio.sleep(_PAUSE)
         finally:
             self._readers.discard(reader)
             if reader is not None:
@@ -143,7 +141,7 @@ class Cluster(Clients):
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat for a while what nobody answered. Raises `JournalError` for what is refused."""
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + self._patience, _PAUSE
+        deadline, pause = loop.time() + self.patience, _PAUSE
         while True:
             try:
                 async with self._limited():
@@ -152,7 +150,7 @@ class Cluster(Clients):
                 if not _is_away(error):
                     raise self._refusal(error) from error
                 if loop.time() + pause > deadline:
-                    raise self.failure(self._unanswered) from error
+                    raise self.failure(self._unanswered(error)) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST)
 
@@ -173,9 +171,9 @@ class Cluster(Clients):
         """The error that says `text` of this journal."""
         return JournalError(f"{self.shown}: {text}")
 
-    @property
-    def _unanswered(self) -> str:
-        return f"no answer within {self._patience:g} s: see whether the topic is there, and enough of its brokers are up"
+    def _unanswered(self, error: BaseException) -> str:
+        what = "no answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return f"{what} for {self.patience:g} s: see whether the topic is there, and enough of its brokers are up"
 
     def _refusal(self, error: BaseException) -> JournalError:
         return JournalError(str(error if isinstance(error, TransportError) else self.explained(error)))
@@ -195,22 +193,26 @@ class Cluster(Clients):
     ) -> asyncio.Future[Any]:
         """Have the producer take a record, which it does when this returns and does not when this raises."""
         while True:
-            if self._spent:
-                await self._renew()
             producer = self._producer
             try:
+                if self._spent:
+                    await self._renew()
+                    producer = self._producer
                 future: asyncio.Future[Any] = await producer.send(topic, value, key=key, partition=0)
                 return future
-            except native.KafkaError as error:
+            except (native.KafkaError, TransportError) as error:
                 replaced = isinstance(error, native.ProducerClosed) and producer is not self._producer
                 if not (replaced or _is_away(error)):
-                    raise
+                    raise self._refusal(error) from error
                 if asyncio.get_running_loop().time() > deadline:
-                    raise self.failure(self._unanswered) from error
+                    raise self.failure(self._unanswered(error)) from error
             await asyncio.sleep(_PAUSE)
 
 
 def _is_away(error: BaseException) -> bool:
-    """Whether it is worth asking again."""
-    away = isinstance(error, OSError | native.KafkaTimeoutError)  # TimeoutError is an OSError
-    return away or bool(getattr(error, "retriable", False))
+    """Whether it is worth asking again, of an error of aiokafka or of the network, or of one that explains it."""
+    cause = error.__cause__ if isinstance(error, TransportError) else error
+    if isinstance(cause, OSError | native.KafkaTimeoutError):  # TimeoutError is an OSError
+        return True
+    # aiokafka has no name for what a new leader says that does not know yet where the log ends
+    return isinstance(cause, native.UnknownError) or bool(getattr(cause, "retriable", False))

@@ -46,7 +46,9 @@ def place(url: str, overrides: Mapping[str, str | float]) -> Place:
     rest = [(key, value) for key, value in query if key not in _OWN]
     for key, _ in [*rest, *overrides.items()]:
         if key in _FOREIGN:
-            raise ConfigError(f"{masked(inner)}: unknown option {key!r}: {key} is of the transport")
+            raise ConfigError(
+                f"{masked(inner)}: unknown option {key!r}: a journal keeps and reads everything"
+            )
     given = {**_OWN, **options(f"kafka:{name}?{own}", _OWN, _among(overrides, own=True))}
     server = KafkaTransport(f"{bare}?{urlencode(rest)}" if rest else bare, **_among(overrides, own=False))
     return Place(

@@ -105,20 +105,25 @@ class State:
 
     async def _read(self, known: dict[str, bytes], offset: int) -> int:
         """Bring `known`, which is as of `offset`, up to what is there now; return the offset behind it."""
-        while True:
-            first, end = await self._cluster.bounds(self._topic)
-            offset = max(offset, first)
-            if offset >= end:
-                return offset
+        first, end = await self._cluster.bounds(self._topic)
+        offset = max(offset, first)
+        seen, clock = offset, asyncio.get_running_loop().time
+        deadline = clock() + self._cluster.patience
+        while offset < end:
             async with aclosing(self._cluster.read(self._topic, offset)) as batches:
                 async for batch in batches:
                     for record in batch:
                         _apply(known, record)
                         offset = record.offset + 1
-                    if offset >= end:
-                        return offset
-                    if not batch:
+                    if offset >= end or not batch:
                         break
+            if offset > seen:
+                seen, deadline = offset, clock() + self._cluster.patience
+            elif clock() > deadline:
+                raise self._cluster.failure(
+                    f"the topic {self._topic} gives nothing at {offset}: see the broker's log"
+                )
+        return offset
 
     async def _put(self, name: str, value: bytes | None) -> None:
         await self._cluster.append(self._topic, value, key=name.encode())

@@ -22,7 +22,9 @@ __all__ = ["MAX_ENTRY", "Topics"]
 MAX_ENTRY: Final = 2 << 20
 """Octets of the largest entry."""
 _MAX_BATCH: Final = MAX_ENTRY + (1 << 16)
-_SEGMENT: Final = 64 << 20
+_SEGMENT: Final = 64 << 20  # octets; what is forgotten is freed by whole segments
+_SMALL_SEGMENT: Final = 8 << 20  # the last segment is never compacted, and read whole by whoever starts
+_MAY_NOT: Final = (native.TopicAuthorizationFailedError, native.ClusterAuthorizationFailedError)
 
 
 class _Kind(NamedTuple):
@@ -32,6 +34,11 @@ class _Kind(NamedTuple):
     exact: dict[str, str]
     least: dict[str, int]
     more: dict[str, str]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Those of a topic that is made here."""
+        return {**self.exact, **{name: str(value) for name, value in self.least.items()}, **self.more}
 
 
 class Topics:
@@ -45,9 +52,9 @@ class Topics:
         safe = {"unclean.leader.election.enable": "false"}
         least = {"max.message.bytes": _MAX_BATCH, "min.insync.replicas": place.replicas // 2 + 1}
         forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-        rolled = {"segment.bytes": str(_SEGMENT)}
-        self._log = _Kind("entries", {**forever, **safe}, least, rolled)
-        self._map = _Kind("state", {"cleanup.policy": "compact", **safe}, least, rolled)
+        self._log = _Kind("entries", {**forever, **safe}, least, {"segment.bytes": str(_SEGMENT)})
+        compacted = {"cleanup.policy": "compact", **safe}
+        self._map = _Kind("state", compacted, least, {"segment.bytes": str(_SMALL_SEGMENT)})
 
     def entries(self, number: int) -> str:
         """The topic of entries that was made as the `number`-th."""
@@ -63,7 +70,10 @@ class Topics:
 
     async def has_entries(self, number: int) -> bool:
         """Whether there is that topic, by what the controller knows: other brokers may be behind."""
-        return not await self._create(self.entries(number), self._log, only_ask=True)
+        reason = await self._create(self.entries(number), self._log, only_ask=True)
+        if reason in _MAY_NOT:
+            return await self._is_there(self.entries(number))
+        return reason is native.TopicAlreadyExistsError
 
     async def latest(self) -> int:
         """The highest number of a topic of entries that is there; 0 where there is none."""
@@ -74,13 +84,19 @@ class Topics:
     # ------------------------------------------------------------------------
 
     async def _ensure(self, topic: str, kind: _Kind) -> None:
-        if not await self._create(topic, kind):
+        reason = await self._create(topic, kind)
+        if reason in _MAY_NOT and not await self._is_there(topic):
+            settings = ", ".join(f"{name}={value}" for name, value in kind.settings.items())
+            raise self._cluster.failure(
+                f"the topic {topic} is missing, and these credentials may not make it: grant CREATE, "
+                f"or make it by hand with one partition and {settings}"
+            )
+        if reason is not native.NoError:
             await self._check(topic, kind)
 
-    async def _create(self, topic: str, kind: _Kind, *, only_ask: bool = False) -> bool:
-        """Make `topic`, or only see whether that could be done; false where it is there."""
-        config = {**kind.exact, **{name: str(value) for name, value in kind.least.items()}, **kind.more}
-        wanted = NewTopic(topic, 1, self._place.replicas, topic_configs=config)
+    async def _create(self, topic: str, kind: _Kind, *, only_ask: bool = False) -> type[native.KafkaError]:
+        """Make `topic`, or only see whether that could be done; why not, where it is there or we may not."""
+        wanted = NewTopic(topic, 1, self._place.replicas, topic_configs=kind.settings)
 
         async def ask() -> tuple[type[native.KafkaError], str]:
             answer = await self._cluster.admin.create_topics([wanted], validate_only=only_ask)
@@ -91,30 +107,36 @@ class Topics:
             return reason, (said[0] if said else None) or reason.__name__
 
         reason, said = await self._cluster.patiently(ask)
-        if reason in (native.TopicAuthorizationFailedError, native.ClusterAuthorizationFailedError):
-            return not await self._described(topic, f"grant CREATE, or make it by hand ({said})")
-        if reason not in (native.NoError, native.TopicAlreadyExistsError):
+        if reason not in (native.NoError, native.TopicAlreadyExistsError, *_MAY_NOT):
             raise self._cluster.failure(
                 f"the topic {topic} for {kind.purpose} cannot be made with {self._place.replicas} replicas: {said}"
             )
-        return reason is native.NoError
+        return reason
 
-    async def _described(self, topic: str, remedy: str) -> dict[str, Any]:
-        """Partitions and replicas of a topic. Raises `JournalError` with the `remedy` where there is none."""
+    async def _is_there(self, topic: str) -> bool:
+        async def ask() -> bool:
+            reason = native.for_code((await self._metadata(topic))["error_code"])
+            if reason not in (native.NoError, native.UnknownTopicOrPartitionError):
+                raise reason
+            return reason is native.NoError
 
-        async def ask() -> dict[str, Any]:
-            (found,) = await self._cluster.admin.describe_topics([topic])
-            return dict(found)
+        return await self._cluster.patiently(ask)
 
-        found = await self._cluster.patiently(ask)
-        if found["error_code"]:
-            name = native.for_code(found["error_code"]).__name__
-            raise self._cluster.failure(f"the topic {topic} cannot be seen ({name}): {remedy}")
-        return found
+    async def _partitions(self, topic: str) -> list[dict[str, Any]]:
+        async def ask() -> list[dict[str, Any]]:
+            found = await self._metadata(topic)
+            if found["error_code"]:  # this broker may not have heard of it yet
+                raise native.for_code(found["error_code"])
+            return list(found["partitions"])
+
+        return await self._cluster.patiently(ask)
+
+    async def _metadata(self, topic: str) -> dict[str, Any]:
+        (found,) = await self._cluster.admin.describe_topics([topic])
+        return dict(found)
 
     async def _check(self, topic: str, kind: _Kind) -> None:
-        described = await self._described(topic, "grant DESCRIBE")
-        partitions = described["partitions"]
+        partitions = await self._partitions(topic)
         if len(partitions) != 1:
             raise self._unfit(topic, "partitions", len(partitions), "1", "delete it, or name another journal")
         copies = len(partitions[0]["replicas"])
@@ -123,13 +145,14 @@ class Topics:
             raise self._unfit(topic, "replicas", copies, f"{self._place.replicas} or more", remedy)
         config, remedy = await self._config(topic, kind), "alter the topic, or name another journal"
         for name, wanted in kind.exact.items():
-            if (found := config[name]) != wanted:
+            if (found := config.get(name, wanted)) != wanted:
                 raise self._unfit(topic, name, found, wanted, remedy)
         for name, least in kind.least.items():
-            if (found := config[name]) is None or int(found) < least:
+            if int(found := config.get(name, str(least))) < least:
                 raise self._unfit(topic, name, found, f"{least} or more", remedy)
 
-    async def _config(self, topic: str, kind: _Kind) -> dict[str, str | None]:
+    async def _config(self, topic: str, kind: _Kind) -> dict[str, str]:
+        """The settings that count, but for those that such brokers do not have."""
         names = dict.fromkeys([*kind.exact, *kind.least])
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, names)
 
@@ -143,7 +166,7 @@ class Topics:
             raise self._cluster.failure(
                 f"the settings of the topic {topic} cannot be read ({name}): grant DESCRIBE_CONFIGS"
             )
-        return {name: value for name, value, *_ in entries}
+        return {name: value for name, value, *_ in entries if value is not None}
 
     def _unfit(self, topic: str, setting: str, found: object, wanted: str, remedy: str) -> Exception:
         return self._cluster.failure(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from comity.sdk.errors import JournalError
@@ -101,9 +101,10 @@ class KafkaJournal(JournalBase):
             return
         log, self._log = self._log, None
         try:
-            async with asyncio.timeout(self._place.patience):
-                while self._appending:
-                    await self._settled.wait(self._settled.count)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._place.patience):
+                    while self._appending:
+                        await self._settled.wait(self._settled.count)
         finally:
             await log.close()
 
