@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,32 +88,30 @@ def test_a_service_alone_is_not_compared_and_says_so() -> None:
     assert "nothing to compare" in cells(report)["live:memory"]["reason"]
 
 
-@pytest.mark.broker
-@pytest.mark.parametrize("journal", ["memory:", "sqlite:{tmp}/registry.db", "jetstream:{url}/equal"])
-def test_the_reference_is_the_same_on_nats_with_each_journal(
-    nats_server: Broker, journal: str, tmp_path: Any
-) -> None:
-    place = journal.format(tmp=tmp_path, url=nats_server.url)
-    name = journal.partition(":")[0]
-
-    def serve() -> AbstractAsyncContextManager[Any]:
-        return running_registry(nats_server.url, place, namespace=f"equal-{name}")
-
-    target = LiveTarget(nats_server.url, namespace=f"equal-{name}", plans=0, serve=serve, journal=name)
-    found = cells(certify(REFERENCE, plans=8, live=[target], shrinking=False))[f"live:nats+{name}"]
-    assert (found["verdict"], found["violations"]) == ("pass", 0)
-    assert found["fired"] >= 20
+KAFKA = pytest.mark.xdist_group("kafka")
 
 
 @pytest.mark.broker
 @pytest.mark.parametrize(
-    "name", [pytest.param("kafka", marks=pytest.mark.xdist_group("kafka")), "mqtt"]
-)  # fmt: skip
-def test_the_reference_is_the_same_on_other_brokers(name: str, request: pytest.FixtureRequest) -> None:
+    ("name", "journal"),
+    [
+        ("nats", "memory:"),
+        ("nats", "sqlite:{tmp}/registry.db"),
+        ("nats", "jetstream:{url}/equal"),
+        ("mqtt", "memory:"),
+        pytest.param("kafka", "memory:", marks=KAFKA),
+        pytest.param("kafka", "kafka:{url}/equal", marks=KAFKA),
+    ],
+)
+def test_the_reference_is_the_same_on_each_broker_and_with_each_journal(
+    name: str, journal: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     broker: Broker = request.getfixturevalue(f"{name}_server")
-    serve = partial(running_registry, broker.url, namespace="equal")
-    target = LiveTarget(broker.url, namespace="equal", plans=0, serve=serve)
-    found = cells(certify(REFERENCE, plans=8, live=[target], shrinking=False))[f"live:{name}"]
+    kind = journal.partition(":")[0]
+    place = journal.format(tmp=tmp_path, url=broker.url)
+    serve = partial(running_registry, broker.url, place, namespace=f"equal-{kind}")
+    target = LiveTarget(broker.url, namespace=f"equal-{kind}", plans=0, serve=serve, journal=kind)
+    found = cells(certify(REFERENCE, plans=8, live=[target], shrinking=False))[f"live:{name}+{kind}"]
     assert (found["verdict"], found["violations"]) == ("pass", 0)
     assert found["fired"] >= 20
 

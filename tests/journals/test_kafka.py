@@ -9,7 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka import (  # pyright: ignore[reportMissingTypeStubs]
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    TopicPartition,
+)
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin.config_resource import (  # pyright: ignore[reportMissingTypeStubs]
     ConfigResource,
@@ -277,6 +281,18 @@ async def test_snapshots_taken_at_once_leave_the_later_one(url: str) -> None:
         for outcome in await asyncio.gather(*both, return_exceptions=True):
             assert outcome is None or getattr(outcome, "code", "") == "local.snapshot_outdated"
         assert await two.load_snapshot() == Snapshot(10, b"10")
+
+
+async def test_strangers_in_the_state_are_ignored(url: str, name: str, kafka_server: Broker) -> None:
+    async with open_journal(url) as journal:
+        await journal.save_snapshot(Snapshot(await journal.append(b"a"), b"kept"))
+        stranger: Any = AIOKafkaProducer(bootstrap_servers=kafka_server.url.removeprefix("kafka://"))
+        await stranger.start()
+        for key in (b"", b"\xff", b"1", b"1/x", b"1/9/", b"life/", b"1/9/place/0"):
+            await stranger.send_and_wait(f"comity-{name}-state", b"{}", key=key)
+        await stranger.stop()
+        await journal.save_snapshot(Snapshot(await journal.append(b"b"), b"later"))
+        assert await journal.load_snapshot() == Snapshot(2, b"later")
 
 
 async def test_former_snapshots_are_swept(url: str, name: str, kafka_server: Broker) -> None:

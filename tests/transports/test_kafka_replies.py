@@ -132,6 +132,15 @@ async def test_subscriptions_that_come_and_go_miss_nothing(kafka_server: Broker,
             await transport.publish(f"{topic}.k0", frame(b"%d" % number))
             await inbox.expect(1 if number % 13 else 2)
             await subscription.close()
+        for number in range(1500):
+            await transport.publish(f"{topic}.k{number % 12 + 1}", frame(b"unwanted"))
+        await settle(transport)
+        for number in range(1, 13):
+            inbox = Inbox()
+            await transport.subscribe(f"{topic}.k{number}", inbox)
+            await transport.publish(f"{topic}.k{number}", frame(b"%d" % number))
+            await inbox.expect(1)
+            assert inbox.datas == [b"%d" % number]
         await settle(transport)
         assert [data for data in stays.datas if data not in (b"0", b"13", b"26", b"39")] == [
             b"%d" % number for number in range(40) if number % 13

@@ -115,3 +115,24 @@ async def test_a_member_that_crashes_has_its_share_until_its_session_ends(
         await send(other, address, 10, guarantee)
         await settle(other)
         assert (len(held), len(stayer)) == (5, 10), "mosquitto sends half to a session that nobody is behind"
+
+
+async def test_a_member_of_a_name_that_comes_back_ends_its_former_share(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, client, stayer = f"{space}.test.v1.things", f"client-{space}", Inbox()
+    async with opened(mqtt_server.url) as other:
+        crashing = connect(mqtt_server.url, client=client)
+        await crashing.open()
+        await crashing.subscribe(address, Inbox(), group="g")
+        await other.subscribe(address, acknowledging(stayer), group="g")
+        crashing.abort()  # type: ignore[attr-defined]
+        async with opened(mqtt_server.url, client=client) as back:
+            await send(other, address, 10)
+            await stayer.expect(10)
+            await back.subscribe(address, returned := Inbox(), group="g")
+            await send(other, address, 10)
+            await until(lambda: len(stayer) + len(returned) == 20)
+            assert len(returned) == 5
+            for delivery in returned:
+                delivery.ack()

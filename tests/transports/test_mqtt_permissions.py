@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from comity.mesh import Mesh, running_registry
 from comity.sdk.errors import TransportError
 from comity.transports import connect
 from comity.transports.brokers import Broker
@@ -19,6 +21,8 @@ from tests.transports.contract import Inbox, frame
 from tests.transports.mqtt_servers import SURE, served
 
 pytestmark = pytest.mark.broker
+
+PAGE = Path(__file__).parents[2] / "docs/brokers/mqtt.md"
 
 
 @pytest.fixture(scope="module")
@@ -112,39 +116,65 @@ async def test_a_death_notice_that_is_not_permitted_is_not_published(guarded: Br
         assert inbox[0].address == "open.test.v1.things"
 
 
-async def test_certificates_bind_agents_to_what_they_may_write_and_read(tmp_path: Path) -> None:
-    authority, (mine, other) = Authority(tmp_path), ("did:key:z6MkMine", "did:key:z6MkOther")
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def binding(authority: Authority) -> Iterator[Broker]:
+    """A broker with the rules of its page, whose users are the common names of certificates."""
+    rules = authority.directory / "rules"
+    blocks = re.findall(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (written,) = (block for block in blocks if "pattern write" in block)
+    rules.write_text(written.replace("NAMESPACE", "default"), encoding="utf-8")
     cert, key = authority.issue("server")
-    (tmp_path / "rules").write_text(
-        "user registry\n"
-        "topic read town/registry/v1/requests/#\n"
-        "topic write town/registry/v1/replies/#\n"
-        "pattern write town/registry/v1/requests/%u\n"
-        "pattern read town/registry/v1/replies/%u\n",
-        encoding="utf-8",
-    )
     config = (
-        f"acl_file {tmp_path / 'rules'}\ncertfile {cert}\nkeyfile {key}\ncafile {authority.file}\n"
+        f"acl_file {rules}\ncertfile {cert}\nkeyfile {key}\ncafile {authority.file}\n"
         "require_certificate true\nuse_identity_as_username true"
     )
-
-    def as_agent(name: str) -> str:
-        cert, key = authority.issue(name)
-        return f"{broker.url.replace('mqtt:', 'mqtts:')}?ca={authority.file}&cert={cert}&key={key}"
-
     with broker_or_policy("mqtt", config) as broker:
-        async with opened(as_agent("registry")) as registry, opened(as_agent(mine)) as agent:
-            requests, replies = Inbox(), Inbox()
-            await registry.subscribe("town.registry.v1.requests.*", requests)
-            await agent.subscribe("town.registry.v1.replies.*", replies)
-            await agent.publish(f"town.registry.v1.requests.{mine}", frame(b"mine"), guarantee=SURE)
-            for address in (f"town.registry.v1.requests.{other}", f"town.registry.v1.replies.{other}"):
-                with pytest.raises(TransportError, match="not permitted"):
-                    await agent.publish(address, frame(b"forged"), guarantee=SURE)
-            for number, name in enumerate((other, mine)):
-                await registry.publish(
-                    f"town.registry.v1.replies.{name}", frame(b"%d" % number), guarantee=SURE
-                )
-            await requests.expect(1)
-            await replies.expect(1)
-            assert (requests.datas, replies.datas) == ([b"mine"], [b"1"])
+        yield broker
+
+
+def certified(broker: Broker, authority: Authority, name: str) -> str:
+    cert, key = authority.issue(name)
+    return f"{broker.url.replace('mqtt:', 'mqtts:')}?ca={authority.file}&cert={cert}&key={key}"
+
+
+async def test_certificates_bind_agents_to_what_they_may_write_and_read(
+    binding: Broker, authority: Authority
+) -> None:
+    mine, other = "did:key:z6MkMine", "did:key:z6MkOther"
+    async with (
+        opened(certified(binding, authority, "registry")) as registry,
+        opened(certified(binding, authority, mine)) as agent,
+    ):
+        requests, replies = Inbox(), Inbox()
+        await registry.subscribe("default.registry.v1.requests.*", requests)
+        await agent.subscribe("default.registry.v1.replies.*", replies)
+        await agent.publish(f"default.registry.v1.requests.{mine}", frame(b"mine"), guarantee=SURE)
+        for address in (f"default.registry.v1.requests.{other}", f"default.registry.v1.replies.{other}"):
+            with pytest.raises(TransportError, match="not permitted"):
+                await agent.publish(address, frame(b"forged"), guarantee=SURE)
+        for data, name in ((b"theirs", other), (b"ours", mine)):
+            await registry.publish(f"default.registry.v1.replies.{name}", frame(data), guarantee=SURE)
+        await requests.expect(1)
+        await replies.expect(1)
+        assert (requests.datas, replies.datas) == ([b"mine"], [b"ours"])
+
+
+async def test_the_rules_of_the_page_are_enough_for_an_agent_and_its_registry(
+    binding: Broker, authority: Authority
+) -> None:
+    directory, address = authority.directory, binding.url.replace("mqtt:", "mqtts:")
+    files = f"?ca={authority.file}&cert={directory / 'agent.pem'}&key={directory / 'agent.key'}"
+    mesh = Mesh.connect(f"{address}{files}", agent="anna")
+    for made, wanted in zip(authority.issue(mesh.agent), ("agent.pem", "agent.key"), strict=True):
+        made.rename(directory / wanted)
+    async with running_registry(certified(binding, authority, "registry")), mesh:
+        await mesh.registry.register(capabilities=["a.b"])
+        async for change in mesh.registry.watch(capability="a.b"):
+            assert change.entry is not None
+            assert change.entry.name == "anna"
+            break

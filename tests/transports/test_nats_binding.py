@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from comity.sdk.codec import encode_structured
 from comity.sdk.errors import LocalProtocolError, RemoteProtocolError
 from comity.sdk.ports import Frame
-from comity.transports.nats_binding import decode, encode
+from comity.transports.nats_binding import Reader, decode, encode, read_block
 
 EXAMPLE = {
     "specversion": "1.0",
@@ -158,3 +160,40 @@ def test_reading_refuses_by_rule_only(headers: dict[str, str], payload: bytes) -
     except RemoteProtocolError:
         return
     assert frame.data == payload
+
+
+def block(headers: dict[str, str]) -> bytes:
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    return f"NATS/1.0\r\n{lines}\r\n".encode()
+
+
+OFTEN = [block(encode(Frame({**EXAMPLE, "id": str(number)}, b""))[0]) for number in range(100)]
+ODD = [
+    block({**encode(Frame(EXAMPLE, b""))[0], "ce-id": "a b %41"}),
+    block({**encode(Frame(EXAMPLE, b""))[0], "Ce-Id": "twice"}),
+    block({"Content-Type": "application/cloudevents+json"}),
+    block({"ce-id": "1", "other": "2"}),
+    b"NATS/1.0 503\r\n\r\n",
+    b"NATS/1.0 100 Idle\r\nce-id:1\r\n\r\n",
+    b"NATS/1.0\r\nce-id:  1 \r\nce-id: 2\r\n\r\n",
+    b"NATS/1.0\r\nce-id: \xff\r\n\r\n",
+    b"",
+]
+
+
+@given(st.lists(st.sampled_from(OFTEN + ODD), max_size=8))
+def test_a_reader_reads_octets_as_their_headers_are_read(blocks: list[bytes]) -> None:
+    reader = Reader()
+    for one in [*OFTEN, *blocks, *OFTEN, *blocks]:  # it knows the shape of the many, then meets others
+        assert outcome(reader.read, one) == outcome(decode, read_block(one))
+
+
+def outcome(read: Callable[[Any, bytes], Frame], headers: object) -> Frame | str:
+    try:
+        return read(headers, b"{}")
+    except RemoteProtocolError as error:
+        return str(error)
+
+
+def test_a_message_without_headers_has_no_attributes() -> None:
+    assert Reader().read(None, b"x") == decode(None, b"x")

@@ -1,13 +1,15 @@
-"""The permissions in docs/brokers/nats.md let an agent do its work, and nobody else's."""
+"""The permissions in docs/brokers/nats.md let an agent do its work, and nobody else's; its settings are those there are."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Guarantee
+from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.docs.pages import ROOT, blocks
@@ -20,10 +22,13 @@ AGENT, OTHER = "did:key:z6MkAgent", "did:key:z6MkOther"
 SURE = Guarantee.AT_LEAST_ONCE
 
 
+PAGE = ROOT / "docs" / "brokers" / "nats.md"
+
+
 @pytest.fixture(scope="module")
 def bound() -> Iterator[Broker]:
     """A server with the documented permissions for an agent, in both ways, and a user who may do everything."""
-    page = blocks(ROOT / "docs" / "brokers" / "nats.md")
+    page = blocks(PAGE)
     core, stream = (block.text for block in page if "permissions" in block.words)
     users = ['{user: "registry", password: "r"}']
     for way, text in (("core", core), ("stream", stream)):
@@ -78,3 +83,9 @@ async def test_with_streams_an_agent_has_its_own_subjects_and_no_others(bound: B
             with pytest.raises(TransportError, match="grant it"):
                 await agent.publish(f"town.registry.v1.requests.{OTHER}", frame(b"forged"), guarantee=SURE)
         assert asked.datas == [b"surely", b"perhaps"]
+
+
+def test_every_option_is_documented() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \| ", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*NUMBERS, *TEXTS, *STREAMS}

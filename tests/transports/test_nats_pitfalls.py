@@ -15,18 +15,16 @@ import pytest
 from nats.js.errors import APIError
 
 from comity.sdk.errors import TransportError
-from comity.sdk.ports import Delivery, Guarantee
+from comity.sdk.ports import Delivery
 from comity.transports import _nats_reading
 from comity.transports._nats_reading import Live
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened
 from tests.transports.contract import Inbox, frame, until
-from tests.transports.test_nats_stream_server import acking, jetstream, numbers
+from tests.transports.nats_streams import SURE, acking, jetstream, numbers
 
 pytestmark = pytest.mark.broker
-
-SURE = Guarantee.AT_LEAST_ONCE
 
 
 @pytest.fixture

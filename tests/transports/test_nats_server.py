@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import nats
 import pytest
@@ -17,9 +16,8 @@ from comity.sdk.errors import ConfigError, TransportError
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
-from tests.transports.certificates import Authority
 from tests.transports.connections import flood, opened, refused
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.contract import Inbox, frame, settle, until_only
 
 pytestmark = pytest.mark.broker
 
@@ -128,60 +126,6 @@ async def test_publishing_without_permission_is_told_by_flush_or_the_next_publis
             await transport.publish("closed.test.v1.things.Key", frame())
         await transport.publish("open.test.v1.things", frame())
         await transport.flush()
-
-
-# ------------------------------------------------------------------------ TLS
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("ours"))
-
-
-def tls(authority: Authority, *, days: int = 1, verify: bool = False) -> str:
-    cert, key = authority.issue(f"server{days}", days=days)
-    return f'tls {{cert_file: "{cert}", key_file: "{key}", ca_file: "{authority.file}", verify: {str(verify).lower()}}}'
-
-
-async def test_tls_with_our_authority(authority: Authority, tmp_path: Path) -> None:
-    with broker_or_policy("nats", tls(authority)) as broker:
-        url = broker.url.replace("nats:", "tls:")
-        async with opened(f"{url}?ca={authority.file}") as transport:
-            inbox = Inbox()
-            await transport.subscribe("a.b.v1.c", inbox)
-            await transport.publish("a.b.v1.c", frame())
-            await inbox.expect(1)
-        await refused(url, "certificate is not trusted: name its authority with")
-        await refused(f"{url}?ca={Authority(tmp_path).file}", "certificate is not trusted")
-
-
-async def test_an_expired_certificate(authority: Authority) -> None:
-    with broker_or_policy("nats", tls(authority, days=-1)) as broker:
-        await refused(f"{broker.url.replace('nats:', 'tls:')}?ca={authority.file}", "expired")
-
-
-async def test_a_server_that_wants_a_client_certificate(authority: Authority) -> None:
-    cert, key = authority.issue("client")
-    with broker_or_policy("nats", tls(authority, verify=True)) as broker:
-        url = f"{broker.url.replace('nats:', 'tls:')}?ca={authority.file}"
-        async with opened(f"{url}&cert={cert}&key={key}") as transport:
-            await transport.flush()
-        await refused(url, r"\?cert=")
-
-
-async def test_tls_is_never_given_up() -> None:
-    said: list[bytes] = []
-
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b'INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576}\r\n')
-        said.append(await reader.read(1000))
-        writer.close()
-
-    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        await refused(f"tls://anna:secret@127.0.0.1:{port}", "offers no TLS, so nothing was sent")
-        await until(lambda: bool(said))
-    assert said == [b""]
 
 
 # ---------------------------------------------------------------- broken wires
@@ -369,11 +313,6 @@ async def twice(server: Broker, subject: str) -> None:
 def test_a_wrong_url_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):
         connect(bad)
-
-
-def test_a_certificate_file_that_is_missing_is_named() -> None:
-    with pytest.raises(ConfigError, match="certificate file cannot be used"):
-        connect("tls://h?ca=/nowhere/ca.pem")
 
 
 def test_without_nats_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,27 @@
-"""What `nats://` with streams does when the server, a member of a group or a neighbour is not as one wishes."""
+"""What `nats://` with streams does when the server, its streams or a neighbour are not as one wishes."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import nats
 import pytest
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
-from comity.sdk.ports import Delivery, Guarantee
-from comity.transports import _nats_group, _nats_reading, connect
+from comity.transports import connect
 from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.nats_streams import SURE, acking, halt, jetstream, numbers
 
 pytestmark = pytest.mark.broker
-
-SURE = Guarantee.AT_LEAST_ONCE
 
 
 @pytest.fixture
@@ -35,37 +29,6 @@ def fragile() -> Iterator[Broker]:
     """A server that the test may kill."""
     with broker_or_policy("nats") as broker:
         yield broker
-
-
-def numbers(inbox: Inbox) -> list[int]:
-    return [int(data) for data in inbox.datas if isinstance(data, bytes)]
-
-
-def flags(inbox: Inbox) -> list[tuple[int, bool]]:
-    """What arrived, and whether it was flagged as redelivered."""
-    return [(number, one.redelivered) for number, one in zip(numbers(inbox), inbox, strict=True)]
-
-
-async def halt(broker: Broker) -> None:
-    """Stop the server as a debugger does, with all its threads."""
-    os.kill(broker.now.pid, signal.SIGSTOP)
-    threads = Path(f"/proc/{broker.now.pid}/task")
-    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
-
-
-def _is_stopped(stat: Path) -> bool:
-    return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
-
-
-def acking(inbox: Inbox) -> Inbox:
-    """What is delivered is acknowledged and kept in `inbox`."""
-
-    class Acking(Inbox):
-        def __call__(self, delivery: Delivery) -> None:
-            inbox(delivery)
-            delivery.ack()
-
-    return Acking()
 
 
 # ----------------------------------------------------------------- broken wires
@@ -210,127 +173,6 @@ async def test_a_consumer_that_is_lost_is_replaced_without_a_gap(nats_server: Br
         assert numbers(inbox) == list(range(300))
 
 
-@asynccontextmanager
-async def jetstream(broker: Broker) -> AsyncGenerator[Any, None]:
-    """JetStream of that server, as any other program uses it."""
-    stranger: Any = await nats.connect(broker.url)  # pyright: ignore[reportUnknownMemberType]
-    try:
-        yield stranger.jetstream()
-    finally:
-        await stranger.close()
-
-
-# ----------------------------------------------------------------------- groups
-
-MEMBER = """
-import asyncio, sys
-from comity.transports import _nats_group, connect
-
-_nats_group._HELD = 1.5
-
-async def main():
-    transport = connect(sys.argv[1], stream=600)
-    await transport.open()
-    def take(delivery):
-        print(delivery.frame.data.decode(), flush=True)
-    await transport.subscribe(sys.argv[2], take, group="g")
-    print("ready", flush=True)
-    await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
-
-
-async def test_what_a_killed_member_held_comes_to_another_one_flagged(
-    nats_server: Broker, space: str
-) -> None:
-    address, inbox = f"{space}.test.v1.things", Inbox()
-    async with opened(nats_server.url, stream=600) as transport:
-        command = [sys.executable, "-c", MEMBER, nats_server.url, address]
-        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        assert child.stdout is not None
-        try:
-            async with asyncio.timeout(20):
-                assert await child.stdout.readline() == b"ready\n"
-                for number in range(5):
-                    await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
-                    assert await child.stdout.readline() == b"%d\n" % number
-        finally:
-            child.kill()
-            await child.wait()
-        await transport.subscribe(address, acking(inbox), group="g")
-        await transport.publish(address, frame(b"5"), guarantee=SURE)
-        await until(lambda: len(inbox) >= 6, 20)
-        assert sorted(numbers(inbox)) == list(range(6))
-        assert sorted(
-            int(d.frame.data) for d in inbox if d.redelivered and isinstance(d.frame.data, bytes)
-        ) == [
-            0,
-            1,
-            2,
-            3,
-            4,
-        ]
-
-
-async def test_what_a_living_member_holds_stays_its_own(
-    nats_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For longer than the server waits for an acknowledgement."""
-    monkeypatch.setattr(_nats_group, "_HELD", 1.5)
-    monkeypatch.setattr(_nats_reading, "_SIGN", 0.5)
-    address, slow, other = f"{space}.test.v1.things", Inbox(), Inbox()
-    async with opened(nats_server.url, stream=600) as transport:
-        await transport.subscribe(address, slow, group="g")
-        for number in range(5):
-            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
-        await slow.expect(5)
-        await transport.subscribe(address, acking(other), group="g")
-        with pytest.raises(TimeoutError):
-            await until(lambda: len(slow) > 5 or bool(other), 3)
-        for delivery in slow:
-            delivery.ack()
-
-
-async def test_who_leaves_hands_back_at_once_what_it_did_not_acknowledge(
-    nats_server: Broker, space: str
-) -> None:
-    address, first, second = f"{space}.test.v1.things", Inbox(), Inbox()
-
-    def ack_early(delivery: Delivery) -> None:
-        first(delivery)
-        if delivery.frame.data in (b"0", b"1"):
-            delivery.ack()
-
-    async with opened(nats_server.url, stream=600) as transport:
-        leaving = await transport.subscribe(address, ack_early, group="g")
-        for number in range(4):
-            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
-        await first.expect(4)
-        await leaving.close()
-        await transport.publish(address, frame(b"4"), guarantee=SURE)
-        began = time.monotonic()
-        await transport.subscribe(address, acking(second), group="g")
-        await second.expect(3)
-        assert time.monotonic() - began < 4, "handed back, and not waited for"
-        assert sorted(flags(second)) == [(2, True), (3, True), (4, False)], "the group keeps its place"
-
-
-async def test_a_paused_member_is_bounded_and_loses_nothing(nats_server: Broker, space: str) -> None:
-    address, inbox = f"{space}.test.v1.things", Inbox()
-    async with opened(nats_server.url, stream=600, buffer=16) as transport:
-        member = await transport.subscribe(address, acking(inbox), group="g")
-        member.pause()
-        for number in range(200):
-            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
-        async with jetstream(nats_server) as other:
-            (info,) = await other.consumers_info(f"comity_{space}_test_v1_things")
-        assert info.num_ack_pending <= 16
-        member.resume()
-        await inbox.expect(200)
-        assert numbers(inbox) == list(range(200))
-
-
 # ------------------------------------------------------ replay and mixed traffic
 
 
@@ -351,6 +193,13 @@ async def test_what_is_kept_is_replayed_from_a_time(nats_server: Broker, space: 
         assert numbers(await everything.expect(4)) == [0, 1, 2, 3]
         assert numbers(await later.expect(2)) == [2, 3]
         assert numbers(await member.expect(4)) == [0, 1, 2, 3]
+
+
+async def test_what_is_no_time_is_refused_and_leaves_nothing(nats_server: Broker, space: str) -> None:
+    async with opened(nats_server.url, stream=600) as transport:
+        for since in (1e30, float("nan")):
+            with pytest.raises(ConfigError, match="is no time"):
+                await transport.subscribe(f"{space}.test.v1.things", Inbox(), since=since)
 
 
 async def test_core_and_stream_hear_each_other_and_nothing_twice(nats_server: Broker, space: str) -> None:
@@ -506,7 +355,15 @@ async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Br
 
 @pytest.mark.parametrize(
     "bad",
-    ["stream=0", "stream=x", "stream=60&replicas=1.5", "replicas=3", "stream=9", "stream=600&timeout=61"],
+    [
+        "stream=0",
+        "stream=x",
+        "stream=60&replicas=1.5",
+        "replicas=3",
+        "stream=9",
+        "stream=600&timeout=61",
+        "inbox=a.*",
+    ],
 )
 def test_a_wrong_option_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):

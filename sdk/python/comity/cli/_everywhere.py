@@ -19,7 +19,10 @@ __all__ = ["places"]
 
 _EMBEDDED: Final = "memory://certify"
 # what else than a file can order a service's writes on a broker; with {url} that of the broker
-_JOURNALS: Final[dict[str, dict[str, str]]] = {"nats": {"jetstream": "jetstream:{url}/certify"}}
+_JOURNALS: Final[dict[str, dict[str, str]]] = {
+    "kafka": {"kafka": "kafka:{url}/certify"},
+    "nats": {"jetstream": "jetstream:{url}/certify"},
+}
 
 
 def places(stack: ExitStack, namespace: str, plans: int) -> tuple[list[LiveTarget], list[str]]:

@@ -234,7 +234,8 @@ class Clients:
     async def _common(self) -> dict[str, Any]:
         """What every client is made with; its first server is one that answers now."""
         known = self._admin._client.cluster.brokers() if self._admin is not None else ()
-        servers = dict.fromkeys([*self.settings.servers, *(f"{one.host}:{one.port}" for one in known)])
+        hosts = ((f"[{one.host}]" if ":" in one.host else one.host, one.port) for one in known)
+        servers = dict.fromkeys([*self.settings.servers, *(f"{host}:{port}" for host, port in hosts)])
         return {
             "bootstrap_servers": await first_to_answer(self.settings, servers),
             "request_timeout_ms": int(self.timeout * 1000),

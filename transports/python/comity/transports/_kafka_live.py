@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -117,17 +117,21 @@ class Live:
         return False
 
     def _assign(self) -> None:
-        places: dict[TopicPartition, int] = {}
+        places = {
+            TopicPartition(topic, number): offset
+            for topic, channel in self._channels.items()
+            for number, offset in channel.positions.items()
+        }
+        _seek(self._consumer, places)
+
+    def _drop_unwanted(self) -> None:
         for topic, channel in list(self._channels.items()):
             channel.ignored = 0
-            for number, offset in list(channel.positions.items()):
-                if self._wanted(topic, channel, number):
-                    places[TopicPartition(topic, number)] = offset
-                else:
+            for number in list(channel.positions):
+                if not self._wanted(topic, channel, number):
                     del channel.positions[number]
             if not channel.positions:
                 del self._channels[topic]
-        _seek(self._consumer, places)
 
     def _wanted(self, topic: str, channel: Channel, number: int) -> bool:
         return channel.wants(number) or any(
@@ -147,6 +151,7 @@ class Live:
                 if not self._wanted(place.topic, channel, place.partition):
                     channel.ignored += len(records)
             if any(channel.ignored > _IGNORED for channel in self._channels.values()):
+                self._drop_unwanted()
                 self._assign()
             self._grow()
             self._progress.set()
@@ -164,7 +169,7 @@ class Live:
         if again:
             self._assign()
 
-    def _spread(self, topic: str, channel: Channel, partitions: list[int]) -> bool:
+    def _spread(self, topic: str, channel: Channel, partitions: Sequence[int]) -> bool:
         """Let each reading have the partitions that it needs now; those of before go on to be read, too."""
         again = False
         for reading in list(channel):

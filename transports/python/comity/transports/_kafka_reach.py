@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import errors as native
 from aiokafka.conn import CloseReason, create_conn, get_ip_port_afi
@@ -63,7 +63,7 @@ async def _greet(settings: Settings, server: str) -> str:
     try:
         await connection.send(MetadataRequest([]))
     finally:
-        closed = connection.close(reason=CloseReason.SHUTDOWN)
+        closed: Any = connection.close(reason=CloseReason.SHUTDOWN)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settings.timeout):
                 await asyncio.shield(closed)

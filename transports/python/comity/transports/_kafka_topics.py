@@ -8,6 +8,7 @@ responsible for who uses a topic, nor for remembering which are known.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,7 @@ MAX_RECORD: Final = (1 << 20) + (1 << 17)
 BATCH: Final = 1 << 18
 """Octets of records that are sent together; brokers hold a batch against `max.message.bytes`, too."""
 _COPIES: Final = 3
+_PAUSE: Final = 0.1
 _SETTINGS: Final = (
     "cleanup.policy",
     "max.message.bytes",
@@ -100,7 +102,7 @@ class Topics:
     async def ensure(self, topic: str) -> bool:
         """Make `topic`, or look at it where it exists; whether it was made.
 
-        Raises `TransportError` where it cannot be made or is not fit for use.
+        Raises `TransportError` where it cannot be made or is not fit for use. The caller sets the time limit.
         """
         copies = min(_COPIES, len(self._admin._client.cluster.brokers()))
         config = {
@@ -114,12 +116,12 @@ class Topics:
         _, code, *said = answer.topic_errors[0]
         if not code:
             return True
-        existing = await self._existing(topic)
-        if existing is None:
-            reason = native.for_code(code)
+        reason = native.for_code(code)
+        partitions = await self._partitions(topic, there=reason is native.TopicAlreadyExistsError)
+        if partitions is None:
             text = (said[0] if said else None) or reason.__name__
             raise self._error(f"topic {topic} cannot be made ({text}): {advice(reason())}")
-        await self._look_at(topic, existing["partitions"])
+        await self._look_at(topic, partitions)
         return False
 
     async def check_readable(self, topic: str, partition: int, offset: int, leader: int) -> None:
@@ -130,9 +132,16 @@ class Topics:
         if reason is native.TopicAuthorizationFailedError:
             raise self._error(f"topic {topic} may not be read: {advice(reason())} (READ)")
 
-    async def _existing(self, topic: str) -> dict[str, Any] | None:
-        (found,) = await self._admin.describe_topics([topic])
-        return None if found["error_code"] else found
+    async def _partitions(self, topic: str, *, there: bool) -> list[dict[str, Any]] | None:
+        """Its partitions; None where there are none to see. A broker may not yet have heard of one that is `there`."""
+        while True:
+            (found,) = await self._admin.describe_topics([topic])
+            if not found["error_code"] and found["partitions"]:
+                partitions: list[dict[str, Any]] = found["partitions"]
+                return partitions
+            if not there or native.for_code(found["error_code"]) is native.TopicAuthorizationFailedError:
+                return None
+            await asyncio.sleep(_PAUSE)
 
     async def _look_at(self, topic: str, partitions: list[dict[str, Any]]) -> None:
         copies = min(len(one["replicas"]) for one in partitions)

@@ -22,7 +22,7 @@ from nats.aio.subscription import Subscription as Native
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from comity.sdk.address import Pattern, parse_address, to_nats
-from comity.sdk.errors import ComityError, TransportError
+from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
 from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports._nats_stream import Stream, Streams
@@ -111,18 +111,7 @@ class Reading:
         self.on_close(self)
 
     async def settle(self) -> None:
-        """Return when all that the stream has was handed over, or there is no room for it. Raises `TransportError`."""
-        try:
-            async with asyncio.timeout(self._streams.timeout):
-                while not await self._settled():
-                    self._arrived.clear()
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_FIRST_PAUSE):
-                            await self._arrived.wait()
-        except TimeoutError as error:
-            raise self._connection.error(
-                f"{self._pattern} was not read to its end within {self._streams.timeout:g} s"
-            ) from error
+        """Return when all that the stream has now was handed over, or there is no room for it."""
 
     # ------------------------------------------------------------- the consumer
 
@@ -155,9 +144,6 @@ class Reading:
 
     async def _leave(self) -> None:
         await self._unsubscribe()
-
-    async def _settled(self) -> bool:
-        return True
 
     def _room(self) -> int:
         return self._limit - self._asked
@@ -284,17 +270,32 @@ class Live(Reading):
         if item is not None:
             self.outlet.put(item, bounded=False)  # no more was asked for than there is room for
 
-    async def _settled(self) -> bool:
-        if self._lost or not self._connection.connected:
-            return False
-        if not self.outlet.ready and not self._asked:
-            return True
+    async def settle(self) -> None:
+        """See `Reading.settle`. Raises `TransportError` where that takes longer than the timeout."""
+        consumer, target = "", 0
+        try:
+            async with asyncio.timeout(self._streams.timeout):
+                while self.outlet.ready or self._asked:
+                    if self._consumer != consumer and (found := await self._end()) is not None:
+                        consumer, target = self._consumer, found
+                    if self._consumer == consumer and self._count >= target:
+                        return
+                    self._arrived.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_FIRST_PAUSE):
+                            await self._arrived.wait()
+        except TimeoutError as error:
+            raise self._connection.error(
+                f"{self._pattern} was not read to its end within {self._streams.timeout:g} s"
+            ) from error
+
+    async def _end(self) -> int | None:
+        """How many messages the consumer delivers until it has delivered all that there are; None where it is lost."""
         try:
             info = await self._streams.js.consumer_info(self._stream, self._consumer)
         except nats.errors.Error:
-            return False  # another consumer takes its place
-        handed = info.delivered is None or self._count >= info.delivered.consumer_seq
-        return handed and not info.num_pending
+            return None  # another consumer takes its place
+        return (info.delivered.consumer_seq if info.delivered else 0) + (info.num_pending or 0)
 
     async def _leave(self) -> None:
         await self._unsubscribe()
@@ -304,15 +305,19 @@ class Live(Reading):
 
 
 def starting(since: float | None, *, anew: bool) -> dict[str, Any]:
-    """Where a consumer begins: with all of a stream that was made anew, else at Unix second `since`, else now."""
+    """Where a consumer begins: with all of a stream that was made anew, else at Unix second `since`, else now.
+
+    Raises `ConfigError` where `since` is no time.
+    """
     if anew:
         return {"deliver_policy": DeliverPolicy.ALL}
     if since is None:
         return {"deliver_policy": DeliverPolicy.NEW}
-    return {
-        "deliver_policy": DeliverPolicy.BY_START_TIME,
-        "opt_start_time": datetime.fromtimestamp(since, UTC),
-    }
+    try:
+        begin = datetime.fromtimestamp(since, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigError(f"since={since} is no time: {error}") from error
+    return {"deliver_policy": DeliverPolicy.BY_START_TIME, "opt_start_time": begin}
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""`mqtt://` and `mqtts://` — MQTT 5 brokers.
+"""`mqtt://`, `mqtts://`, `ws://` and `wss://` — MQTT 5 brokers.
 
 Responsible for the transport port over one MQTT connection: URL, frames by the CloudEvents binding (binary mode
 out unless told otherwise, both modes in), groups as shared subscriptions, last values as retained messages. At
@@ -6,14 +6,15 @@ most once is QoS 0, at least once is QoS 1: the broker has the message when `pub
 that is slow or away is sent it later. Whether it outlives the broker is the broker's configuration, so nothing
 is promised about that.
 
-`mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS. Options: `timeout`, seconds that any wait
-may take (5); `keepalive`, seconds of silence after which the connection is given up (10); `buffer`, messages
-at QoS 0 that wait for one subscriber, and never over 128 MiB (65536); `window`, messages at QoS 1 that may be
-unconfirmed, in each direction (1024); `outbox`, octets that wait for the connection (2 MiB); `session`,
-seconds for which the broker keeps what is missed while disconnected (300); `retain`, seconds for which it
-remembers the last value of an address (not at all); `grace`, seconds that a lost connection
-has to come back before the death notice is published (none); `client`, the client identifier (a random one); `mode`,
-`binary` or `structured`; `ca`, `cert` and `key`, PEM files.
+`mqtt://[user[:password]@]host[:port][?options]`; `mqtts://` is TLS, `ws://` and `wss://` are the same over
+WebSocket and may have a path (`/mqtt`). Options: `timeout`, seconds that any wait may take (5); `keepalive`,
+seconds of silence after which the connection is given up (10); `buffer`, messages at QoS 0 that wait for one
+subscriber, and never over 128 MiB (65536); `window`, messages at QoS 1 that may be unconfirmed, in each direction
+(1024); `outbox`, octets that wait for the connection (2 MiB); `session`, seconds for which the broker keeps what
+is missed while disconnected (300); `retain`, seconds for which it remembers the last value of an address (not at
+all); `grace`, seconds that a lost connection has to come back before the death notice is published (none);
+`client`, the client identifier (a random one); `mode`, `binary` or `structured`; `ca`, `cert` and `key`, PEM
+files.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from comity.sdk.errors import CapabilityError, ComityError, PayloadTooLarge, Tra
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS, Keeping, keeping, settings
 from comity.transports._urls import masked, options
-from comity.transports.nats_binding import decode, encode
+from comity.transports.nats_binding import Reader, decode, encode
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -250,10 +251,11 @@ class NatsSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._resumed = asyncio.Event()
+        self._reader = Reader()
 
     async def start(self, subject: str, queue: str) -> None:
         """Return when the subscription is in force at the server."""
-        self.native = await self._connection.subscribe(subject, queue, self._receive, self._count)
+        self.native = await self._connection.subscribe(subject, queue, self._receive, self._count, self._take)
 
     def pause(self) -> None:
         """See `Subscription.pause`; what does not fit the buffer is dropped and counted."""
@@ -276,16 +278,25 @@ class NatsSubscription:
     async def _receive(self, message: Msg) -> None:
         while self.paused:
             await self._resumed.wait()
+        self._deliver(message.subject, partial(decode, message.headers), message.data)
+
+    def _take(self, subject: bytes, headers: bytes | None, payload: bytes) -> bool:
+        if self.paused:
+            return False
+        self._deliver(subject.decode(), partial(self._reader.read, headers), payload)
+        return True
+
+    def _deliver(self, subject: str, read: Callable[[bytes], Frame], payload: bytes) -> None:
         try:
-            parse_address(message.subject)
-            delivery = Delivery(message.subject, decode(message.headers, message.data))
+            parse_address(subject)
+            delivery = Delivery(subject, read(payload))
         except ComityError as error:
-            _log.warning("a message on %r is no event and was ignored: %s", message.subject, error)
+            _log.warning("a message on %r is no event and was ignored: %s", subject, error)
             return
         try:
             self._on_delivery(delivery)
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
-            _log.exception("the subscriber raised on a message to %s", message.subject)
+            _log.exception("the subscriber raised on a message to %s", subject)
 
 
 _: type[Transport] = NatsTransport

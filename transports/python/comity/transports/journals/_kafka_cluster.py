@@ -108,7 +108,14 @@ class Cluster(Clients):
     async def cut(self, topic: str, offset: int) -> None:
         """Forget the records before `offset`."""
         before = {TopicPartition(topic, 0): RecordsToDelete(offset)}
-        await self.patiently(lambda: self._admin.delete_records(before))
+
+        async def ask() -> None:
+            try:
+                await self._admin.delete_records(before)
+            except native.TopicAuthorizationFailedError:
+                raise native.TopicAuthorizationFailedError(f"{topic} (DELETE)") from None
+
+        await self.patiently(ask)
 
     async def read(self, topic: str, offset: int) -> AsyncGenerator[list[Any]]:
         """Records from `offset` on as they come, and an empty list for a while without any.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ __all__ = ["Life", "State"]
 
 _CHUNK: Final = 256 << 10
 _LIFE: Final = "life"
+_NAME: Final = re.compile(rb"life|[0-9]+/[0-9]+(/[0-9a-f]{32}/[0-9]+)?")
 
 
 class Life(NamedTuple):
@@ -107,6 +109,8 @@ class State:
         """Bring `known`, which is as of `offset`, up to what is there now; return the offset behind it."""
         first, end = await self._cluster.bounds(self._topic)
         offset = max(offset, first)
+        if offset > end:
+            raise self._cluster.failure(f"the topic {self._topic} was replaced: start again")
         seen, clock = offset, asyncio.get_running_loop().time
         deadline = clock() + self._cluster.patience
         while offset < end:
@@ -142,7 +146,9 @@ class State:
 
 
 def _apply(known: dict[str, bytes], record: Any) -> None:
-    name = (record.key or b"").decode()
+    if not _NAME.fullmatch(record.key):
+        return  # not of ours
+    name = record.key.decode()
     if record.value is None:
         known.pop(name, None)
     else:

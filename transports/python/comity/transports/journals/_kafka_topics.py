@@ -117,7 +117,7 @@ class Topics:
         async def ask() -> bool:
             reason = native.for_code((await self._metadata(topic))["error_code"])
             if reason not in (native.NoError, native.UnknownTopicOrPartitionError):
-                raise reason
+                raise reason(f"{topic} (DESCRIBE)")
             return reason is native.NoError
 
         return await self._cluster.patiently(ask)
@@ -126,7 +126,7 @@ class Topics:
         async def ask() -> list[dict[str, Any]]:
             found = await self._metadata(topic)
             if found["error_code"]:  # this broker may not have heard of it yet
-                raise native.for_code(found["error_code"])
+                raise native.for_code(found["error_code"])(f"{topic} (DESCRIBE)")
             return list(found["partitions"])
 
         return await self._cluster.patiently(ask)
