@@ -233,6 +233,30 @@ async def test_a_burst_without_acknowledgements_overruns_no_stream(nats_server: 
         assert info.state.messages == total + 1
 
 
+async def test_flush_covers_a_burst_whose_publisher_gave_up_waiting(fragile: Broker) -> None:
+    async with opened(fragile.url, stream=600, timeout=1) as transport:
+        await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
+        await halt(fragile)
+        try:
+
+            async def burst() -> None:
+                for _ in range(512):
+                    await transport.publish("a.test.v1.things", frame())
+
+            publishing = asyncio.create_task(burst())
+            await asyncio.wait({publishing}, timeout=0.1)
+            assert not publishing.done()
+            with pytest.raises(TransportError, match="no answer within"):
+                await transport.flush()
+            with pytest.raises(TransportError, match="no answer within"):
+                await publishing
+        finally:
+            os.kill(fragile.now.pid, signal.SIGCONT)
+        await transport.flush()
+        async with jetstream(fragile) as other:
+            assert (await other.stream_info("comity_a_test_v1_things")).state.messages == 513
+
+
 # --------------------------------------------------------- refused, and at start
 
 

@@ -50,12 +50,16 @@ _AWAY = (nats.errors.NoRespondersError, NoStreamResponseError, ServiceUnavailabl
 
 @dataclass(slots=True)
 class Stream:
-    """The stream of the channel `stem`; `created` tells it from one of the same name before it."""
+    """The stream of the channel `stem`; `created` tells it from one of the same name before it.
+
+    Of what was `sent` to it without asking for an answer, so many messages are `taken` for certain.
+    """
 
     name: str
     stem: str
     created: str
-    unmarked: int = 0
+    sent: int = 0
+    taken: int = 0
 
 
 class Streams:
@@ -77,9 +81,11 @@ class Streams:
             raise self._incapable(f"nats-server 2.9 or later, and this is {version}")
         try:
             await self.ask(self.js.account_info, but=self._is_disabled)
-        except (APIError, *_AWAY) as error:
-            raise self._incapable("JetStream, which is disabled there: start the server with -js") from error
         except nats.errors.Error as error:
+            if self._is_disabled(error):
+                raise self._incapable(
+                    "JetStream, which is disabled there: start the server with -js"
+                ) from error
             raise self.explained(error, "asking for JetStream") from error
         await self._appender.start()
 
@@ -109,7 +115,7 @@ class Streams:
     def _is_disabled(self, error: Exception) -> bool:
         if isinstance(error, APIError) and error.err_code is not None:
             return error.err_code in _DISABLED
-        return not isinstance(error, nats.errors.TimeoutError) and not self.connection.has_jetstream
+        return isinstance(error, _AWAY) and not self.connection.has_jetstream
 
     # ------------------------------------------------------------------ streams
 
@@ -191,13 +197,13 @@ class Streams:
 
     async def note(self, stream: Stream) -> None:
         """A message was published without asking for an answer: from time to time the stream has to catch up."""
-        stream.unmarked += 1
-        if stream.unmarked >= _UNMARKED and self.connection.connected:
+        stream.sent += 1
+        if stream.sent - stream.taken >= _UNMARKED and self.connection.connected:
             await self.mark(stream)
 
     async def mark(self, stream: Stream) -> None:
         """Return when the stream has taken everything that this connection sent it before."""
-        stream.unmarked = 0
+        sent = stream.sent
         try:
             await self._patiently(
                 stream.stem, _mark(stream.stem), {"Nats-Expected-Stream": "-"}, b"", uuid4().hex
@@ -205,17 +211,18 @@ class Streams:
         except TransportError as error:
             if not (isinstance(error.__cause__, APIError) and error.__cause__.err_code == _NOT_THIS_STREAM):
                 raise
+        stream.taken = max(stream.taken, sent)
 
     async def flush(self) -> None:
         """Return when the streams have everything that was published before."""
         for stream in list(self._known.values()):
-            if stream.unmarked:
+            if stream.sent > stream.taken:
                 await self.mark(stream)
 
     async def last(self, stem: str, subject: str) -> tuple[dict[str, str] | None, bytes] | None:
         """Headers and data of the last message on `subject`, ours included; None where none is kept."""
         stream = await self.of(stem)
-        if stream.unmarked:
+        if stream.sent > stream.taken:
             await self.mark(stream)
         try:
             found = await self.ask(lambda: self.js.get_last_msg(stream.name, subject))
