@@ -32,6 +32,7 @@ AT_ONCE: Final = 32  # messages that may be unacknowledged
 _CONFIG: Final = {
     "mqtt": "autosave_interval 3600"
 }  # mosquitto halts while it saves all that the consumer left with it
+_PATIENCE: Final = 60.0  # seconds, as a busy machine is no finding
 _QUIET: Final = 15.0  # seconds without a message after which nothing more is expected
 
 
@@ -139,7 +140,7 @@ def _address(guarantee: Guarantee) -> str:
 
 async def consume(url: str, guarantee: Guarantee) -> None:
     """Subscribe and pause; once told, resume, and say what came."""
-    transport = connect(url)
+    transport = connect(url, timeout=_PATIENCE)
     await transport.open()
     arrived, received = asyncio.Event(), 0
 
@@ -164,7 +165,7 @@ async def consume(url: str, guarantee: Guarantee) -> None:
 
 async def produce(url: str, guarantee: Guarantee, seconds: int) -> None:
     """Once told, send at the rate for so many seconds, a few at a time, and say how many that were."""
-    transport = connect(url)
+    transport = connect(url, timeout=_PATIENCE)
     await transport.open()
     frame = Frame({"specversion": "1.0", "id": "1", "source": "/soak", "type": "Soak"}, b"x" * SIZE)
     await _told()

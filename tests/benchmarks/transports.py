@@ -32,6 +32,7 @@ FASTER: Final = {"nats": 3.0, "kafka": 2.0, "mqtt": 2.0}
 ROUNDS: Final = 9
 MESSAGES: Final = {256: 8192, 4096: 4096}
 TRIPS: Final = {"nats": 1000, "kafka": 200, "mqtt": 1000}
+DURABLE: Final[dict[str, str]] = {}  # options of the URL with which a broker acknowledges, where it needs any
 WINDOW: Final = 64
 SURELY: Final = 3200
 
@@ -44,9 +45,9 @@ def rows(broker: str) -> list[Row]:
             found += throughput(broker, server.url, size)
         for size in SIZES:
             found.append(round_trip(broker, server.url, size))
-        if Guarantee.AT_LEAST_ONCE in connect(server.url).capabilities.guarantees:
-            for size in SIZES:
-                found.append(acknowledged(broker, server.url, size))
+        durable = server.url + DURABLE.get(broker, "")
+        if Guarantee.AT_LEAST_ONCE in connect(durable).capabilities.guarantees:
+            found += [acknowledged(broker, durable, size) for size in SIZES]
     return found
 
 

@@ -31,7 +31,7 @@ class Ours(Peer):
         self._outbox = Outbox(FAMILY, IDENTITY, namespace=self.space, entropy=b"bench")
         self._answering: asyncio.Task[None] | None = None
         self._request, self._reply = register(self.size), found(self.size)
-        self._transport = connect(self.url)
+        self._transport = connect(self.url, timeout=60)  # a busy machine is no finding
         await self._transport.open()
 
     async def close(self) -> None:

@@ -25,8 +25,8 @@ class NatsBytes(Peer):
         self.replies = f"{self.space}.registry.v1.replies.{AGENT}"
         self.data = bytes(self.size)
         self.client = Client()
-        await self.client.connect(self.url)
-        self.stream = self.client.jetstream(timeout=5)
+        await self.client.connect(self.url.partition("?")[0])
+        self.stream = self.client.jetstream(timeout=60)
 
     async def close(self) -> None:
         await self.client.drain()
@@ -55,6 +55,8 @@ class NatsByHand(NatsBytes):
     async def open(self) -> None:
         await super().open()
         self.job = ByHand(self.space, self.size, checked=self.checked)
+        if "?stream=" in self.url:
+            await self.stream.add_stream(name=self.space, subjects=[f"{self.space}.>"])
 
     async def send(self) -> None:
         attributes, data = self.job.request()
@@ -62,7 +64,11 @@ class NatsByHand(NatsBytes):
 
     async def send_surely(self) -> None:
         attributes, data = self.job.request()
-        await self.stream.publish(self.requests, data, headers=_headers(attributes))
+        headers = {
+            **_headers(attributes),
+            "Nats-Msg-Id": attributes["id"],
+        }  # a repetition is harmless, as with the SDK
+        await self.stream.publish(self.requests, data, headers=headers)
 
     async def listen(self, seen: Callable[[], None]) -> None:
         async def receive(message: Msg) -> None:
