@@ -95,13 +95,15 @@ class Member(Reading):
 
     async def _leave(self) -> None:
         """Hand to the other members what was not acknowledged, and what is still on its way here."""
-        for reply in self._held:
-            self._connection.push(reply, b"-NAK")
-        self._held.clear()
-        if self._native is not None and self._connection.connected:
-            await self._native.drain()  # type: ignore[no-untyped-call]
-        else:
-            await self._unsubscribe()
+        held, self._held = self._held, {}
+        try:
+            if self._native is not None and self._connection.connected:
+                await self._native.drain()  # type: ignore[no-untyped-call]
+            else:
+                await self._unsubscribe()
+        finally:
+            for reply in held:  # only now, or the server would send it here again
+                self._connection.push(reply, b"-NAK")
 
 
 def _name(pattern: Pattern, group: str) -> str:
