@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from comity.sdk.address import Pattern, parse_address, to_kafka
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_outlet import Outlet
 from comity.transports._kafka_partition import partition_of
+from comity.transports._outlet import Outlet
 
 __all__ = ["Channel", "Reading", "needed"]
 

@@ -25,7 +25,7 @@ from comity.sdk.ports import Delivery
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, item_of
-from comity.transports._kafka_outlet import Item, Outlet
+from comity.transports._outlet import Item, Outlet
 
 __all__ = ["Member"]
 

@@ -23,7 +23,7 @@ from comity.sdk.address import from_kafka
 from comity.sdk.errors import ComityError
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
-from comity.transports._kafka_outlet import Item
+from comity.transports._outlet import Item
 from comity.transports.kafka_binding import decode
 
 __all__ = ["Live", "address_of", "item_of"]

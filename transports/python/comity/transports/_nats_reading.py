@@ -24,8 +24,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
-from comity.transports._kafka_outlet import Item, Outlet
 from comity.transports._nats_stream import Stream, Streams
+from comity.transports._outlet import Item, Outlet
 from comity.transports.nats_binding import decode
 
 __all__ = ["Live", "Reading", "starting"]
