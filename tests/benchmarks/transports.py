@@ -32,7 +32,9 @@ FASTER: Final = {"nats": 3.0, "kafka": 2.0, "mqtt": 2.0}
 ROUNDS: Final = 9
 MESSAGES: Final = {256: 8192, 4096: 4096}
 TRIPS: Final = {"nats": 1000, "kafka": 200, "mqtt": 1000}
-DURABLE: Final[dict[str, str]] = {}  # options of the URL with which a broker acknowledges, where it needs any
+DURABLE: Final[dict[str, str]] = {
+    "nats": "?stream=300"
+}  # options of the URL with which a broker acknowledges, where it needs any
 WINDOW: Final = 64
 SURELY: Final = 3200
 

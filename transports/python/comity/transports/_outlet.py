@@ -15,9 +15,11 @@ from typing import Final, NamedTuple
 
 from comity.sdk.ports import Delivery, Frame
 
-__all__ = ["Item", "Outlet"]
+__all__ = ["OCTETS", "Item", "Outlet"]
 
 _log = logging.getLogger(__name__)
+OCTETS: Final = 128 << 20
+"""Of data that may wait for one subscriber, with as many messages as there may be."""
 _TURN: Final = 64  # deliveries before others on the event loop have theirs
 
 
@@ -42,8 +44,13 @@ class Item(NamedTuple):
     forget: Callable[[bool], None] = _forget
 
 
+def _size(item: Item) -> int:
+    data = item.frame.data
+    return len(data) if isinstance(data, bytes) else 0
+
+
 class Outlet:
-    """Delivers at once, or keeps up to `buffer` items while paused; `on_room` is told when all was taken."""
+    """Delivers at once, or keeps `buffer` items, of 128 MiB, while paused; `on_room` is told when all was taken."""
 
     def __init__(
         self, on_delivery: Callable[[Delivery], None], buffer: int, on_room: Callable[[], None]
@@ -53,6 +60,7 @@ class Outlet:
         self._buffer = buffer
         self._on_room = on_room
         self._waiting: deque[Item] = deque()
+        self._octets = 0
         self._scheduled = self._closed = False
 
     @property
@@ -64,10 +72,11 @@ class Outlet:
         """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room."""
         if self.ready:
             self._deliver(item)
-        elif bounded and len(self._waiting) >= self._buffer:
+        elif bounded and (len(self._waiting) >= self._buffer or self._octets >= OCTETS):
             return False
         else:
             self._waiting.append(item)
+            self._octets += _size(item)
             self._schedule()
         return True
 
@@ -85,6 +94,7 @@ class Outlet:
         while self._waiting:
             item = self._waiting.pop()
             item.forget(item.redelivered)
+        self._octets = 0
 
     def close(self) -> None:
         """Forget what was kept, and deliver nothing more."""
@@ -94,7 +104,12 @@ class Outlet:
     def drain(self) -> None:
         """Deliver what was kept, at once, unless paused."""
         while self._waiting and not self.paused:
-            self._deliver(self._waiting.popleft())
+            self._deliver(self._next())
+
+    def _next(self) -> Item:
+        item = self._waiting.popleft()
+        self._octets -= _size(item)
+        return item
 
     def _schedule(self) -> None:
         if not (self._scheduled or self.paused):
@@ -106,7 +121,7 @@ class Outlet:
         for _ in range(_TURN):
             if not self._waiting or self.paused:
                 break
-            self._deliver(self._waiting.popleft())
+            self._deliver(self._next())
         if self._waiting:
             self._schedule()
         elif self.ready:
@@ -124,4 +139,5 @@ class Outlet:
         for item in once:
             if not self._closed:
                 self._waiting.appendleft(item._replace(redelivered=True))
+                self._octets += _size(item)
                 self._schedule()

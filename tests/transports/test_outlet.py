@@ -1,0 +1,46 @@
+"""What waits for one subscriber is bounded by messages and by octets."""
+
+from __future__ import annotations
+
+import pytest
+
+from comity.transports import _outlet
+from comity.transports._outlet import Item, Outlet
+
+from .contract import Inbox, frame
+
+
+def item(size: int) -> Item:
+    return Item("a.b.v1.c", frame(b"x" * size))
+
+
+async def test_what_waits_is_bounded_by_messages_and_by_octets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_outlet, "OCTETS", 100)
+    inbox = Inbox()
+    outlet = Outlet(inbox, 3, lambda: None)
+    for sizes in ([1, 1, 1], [60, 60], [100]):
+        outlet.pause()
+        assert [outlet.put(item(size)) for size in sizes] == [True] * len(sizes)
+        assert not outlet.put(item(1))
+        outlet.resume()
+        outlet.drain()
+        inbox.clear()
+    outlet.pause()
+    assert outlet.put(item(100))
+    outlet.clear()
+    assert outlet.put(item(100))
+
+
+async def test_what_is_refused_waits_within_the_same_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_outlet, "OCTETS", 100)
+    inbox = Inbox()
+    outlet = Outlet(inbox, 10, lambda: None)
+    assert outlet.put(item(100))
+    outlet.pause()
+    inbox[0].nack()
+    assert not outlet.put(item(1))
+    outlet.resume()
+    outlet.drain()
+    assert [one.redelivered for one in inbox] == [False, True]
+    outlet.pause()
+    assert outlet.put(item(1))
