@@ -7,13 +7,14 @@ Not responsible for storing anything.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from comity.sdk.errors import JournalError
 from comity.sdk.ports import Snapshot
 
-__all__ = ["JournalBase", "Wake", "check_snapshot", "check_truncation", "compacted"]
+__all__ = ["JournalBase", "UnderWay", "Wake", "check_snapshot", "check_truncation", "compacted"]
 
 
 class Wake:
@@ -47,6 +48,28 @@ class Wake:
             self._waiting.discard(future)
             if timer is not None:
                 timer.cancel()
+
+
+class UnderWay:
+    """Counts the blocks that run inside it, so that whoever closes can wait for them."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._ended = Wake()
+
+    def __enter__(self) -> None:
+        self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._running -= 1
+        self._ended.set()
+
+    async def over(self, seconds: float) -> None:
+        """Return when none runs, or after `seconds`: those that still do are told by what they wait for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._running:
+                    await self._ended.wait(self._ended.count)
 
 
 class JournalBase:

@@ -11,7 +11,6 @@ repeated while servers come and go (30); `incarnation`, to be raised by whoever 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from itertools import count
@@ -22,7 +21,7 @@ from comity.sdk.errors import JournalError
 from comity.sdk.ports import Durability, Entry, Journal, Snapshot
 from comity.transports.journals._base import (
     JournalBase,
-    Wake,
+    UnderWay,
     check_snapshot,
     check_truncation,
     compacted,
@@ -45,8 +44,7 @@ class JetStreamJournal(JournalBase):
         self._streams: Streams | None = None
         self._token = uuid4().hex[:16]
         self._numbers = count(1)
-        self._appending = 0
-        self._settled = Wake()
+        self._appending = UnderWay()
 
     @property
     def durability(self) -> Durability:
@@ -73,12 +71,8 @@ class JetStreamJournal(JournalBase):
                 f"{self._place.shown}: an entry of {len(data)} octets does not fit into a message: "
                 f"raise the server's max_payload, which is {streams.max_payload}"
             )
-        self._appending += 1
-        try:
+        with self._appending:
             return await streams.append(data, f"{self._token}-{next(self._numbers)}")
-        finally:
-            self._appending -= 1
-            self._settled.set()
 
     async def follow(self, after: int) -> AsyncIterator[Entry]:
         position = after
@@ -115,9 +109,7 @@ class JetStreamJournal(JournalBase):
             return
         streams, self._streams = self._streams, None
         try:
-            async with asyncio.timeout(self._place.patience):
-                while self._appending:
-                    await self._settled.wait(self._settled.count)
+            await self._appending.over(self._place.patience)
         finally:
             await streams.close()
 

@@ -14,14 +14,13 @@ made under the next number, so that no two lives of a journal ever share a topic
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from comity.sdk.errors import JournalError
 from comity.sdk.ports import Durability, Entry, Journal, Snapshot
-from comity.transports.journals._base import JournalBase, Wake, check_truncation, compacted
+from comity.transports.journals._base import JournalBase, UnderWay, check_truncation, compacted
 from comity.transports.journals._kafka_place import Place, place
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ class KafkaJournal(JournalBase):
     def __init__(self, url: str, **overrides: str | float) -> None:
         self._place: Place = place(url, overrides)
         self._log: Log | None = None
-        self._appending = 0
-        self._settled = Wake()
+        self._appending = UnderWay()
 
     @property
     def durability(self) -> Durability:
@@ -57,12 +55,8 @@ class KafkaJournal(JournalBase):
 
     async def append(self, data: bytes) -> int:
         log = self._opened
-        self._appending += 1
-        try:
+        with self._appending:
             return await log.append(data)
-        finally:
-            self._appending -= 1
-            self._settled.set()
 
     async def follow(self, after: int) -> AsyncIterator[Entry]:
         position = after
@@ -101,10 +95,7 @@ class KafkaJournal(JournalBase):
             return
         log, self._log = self._log, None
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._place.patience):
-                    while self._appending:
-                        await self._settled.wait(self._settled.count)
+            await self._appending.over(self._place.patience)
         finally:
             await log.close()
 
