@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from comity.transports.brokers import Broker
+from tests.conftest import broker_or_policy
 
 pytestmark = pytest.mark.broker
 
@@ -44,3 +46,16 @@ def test_the_reference_fails_nothing_over_kafka(kafka_server: Broker) -> None:
     found = certified(kafka_server.url)
     assert found["fail"] == 0
     assert found["pass"] >= 40
+
+
+def test_no_secret_of_the_url_is_certified(tmp_path: Path) -> None:
+    with broker_or_policy("nats", 'authorization { user: anna, password: "hush-hush" }') as broker:
+        url = broker.url.replace("nats://", "nats://anna:hush-hush@")
+        options = ["--live", "--reference", "--plans", "1", "--report", str(tmp_path)]
+        command = [sys.executable, "-m", "comity.cli", "certify", url, *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.rglob("*") if file.is_file()}
+    assert {"report.json", "index.html", "certificate.json"} <= written.keys()
+    assert "anna:***@" in written["certificate.json"]
+    for text in (done.stdout, done.stderr, *written.values()):
+        assert "hush-hush" not in text

@@ -233,7 +233,8 @@ async def test_a_refused_entry_is_said_and_others_go_on(url: str, name: str, kaf
             await journal.append(b"x" * 20_000)
         positions = await asyncio.gather(*(journal.append(b"%d" % number) for number in range(20)))
         assert sorted(positions) == list(range(2, 22))
-        assert [entry.data for entry in await read(journal, 0, 2)] == [b"before", b"0"]
+        ordered = [b"%d" % number for _, number in sorted(zip(positions, range(20), strict=True))]
+        assert [entry.data for entry in await read(journal, 0, 21)] == [b"before", *ordered]
 
 
 async def test_nothing_follows_what_is_not_there(url: str) -> None:
@@ -293,6 +294,26 @@ async def test_strangers_in_the_state_are_ignored(url: str, name: str, kafka_ser
         await stranger.stop()
         await journal.save_snapshot(Snapshot(await journal.append(b"b"), b"later"))
         assert await journal.load_snapshot() == Snapshot(2, b"later")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("life", "junk"), ("life", '{"topic": 1}'), ("life", "[]"), ("1/1", "junk"), ("1/1", "{}")],
+)
+async def test_a_stranger_in_place_of_the_state_is_named(
+    url: str, name: str, kafka_server: Broker, key: str, value: str
+) -> None:
+    async with open_journal(url) as journal:
+        await journal.append(b"a")
+    stranger: Any = AIOKafkaProducer(bootstrap_servers=kafka_server.url.removeprefix("kafka://"))
+    await stranger.start()
+    await stranger.send_and_wait(f"comity-{name}-state", value.encode(), key=key.encode())
+    await stranger.stop()
+    with pytest.raises(
+        JournalError, match=f"the record '{key}' in the topic comity-{name}-state is none of a journal"
+    ):
+        async with open_journal(url) as journal:
+            await journal.load_snapshot()
 
 
 async def test_former_snapshots_are_swept(url: str, name: str, kafka_server: Broker) -> None:

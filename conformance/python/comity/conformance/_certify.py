@@ -111,11 +111,11 @@ def certify_live(
     _live_role(role)
     rules = law(family, role)
     tally = run_live(target, rules, seed=seed, on_progress=on_progress)
-    implementation = {"name": target.url, "version": "unknown", "language": "unknown"}
+    implementation = {"name": target.shown, "version": "unknown", "language": "unknown"}
     welcome: dict[str, Any] = {
         "implementation": implementation, "features": [], "storage": "unknown", "deterministic": False
     }  # fmt: skip
-    return _report(rules, target.url, welcome, profile, seed, [tally], _unshrunk(tally))
+    return _report(rules, target.shown, welcome, profile, seed, [tally], _unshrunk(tally))
 
 
 def _live_role(role: str) -> None:

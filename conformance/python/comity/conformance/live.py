@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comity.sdk.ports import Transport
-from comity.transports import connect
+from comity.transports import connect, masked
 
 from .campaign import NEEDED, OnProgress, Tally
 from .engine._live import PATIENCE, LiveWorld
@@ -51,6 +51,11 @@ class LiveTarget:
     patience: float = PATIENCE
     serve: Callable[[], AbstractAsyncContextManager[object]] | None = None
     journal: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The URL without its secrets."""
+        return masked(self.url)
 
     @property
     def key(self) -> str:
@@ -132,7 +137,7 @@ class _Live:
         journal = await self._world(plan, patience).run()
         if any(record["what"] == "emitted" for record in journal):
             return
-        where = f"{self.target.url} in namespace {self.target.namespace!r}"
+        where = f"{self.target.shown} in namespace {self.target.namespace!r}"
         raise NobodyThere(f"nobody answers requests of family {self.rules.family} on {where}")
 
     def _world(self, plan: Plan, patience: float, due: int = 0) -> LiveWorld:

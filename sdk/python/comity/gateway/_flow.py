@@ -22,8 +22,9 @@ _BATCH: Final = 64  # deliveries that are on their way at once
 class Flow:
     """One direction: arrivals on the side of `outlet`, of which `queue` may wait here."""
 
-    def __init__(self, outlet: Outlet, queue: int) -> None:
+    def __init__(self, outlet: Outlet, queue: int, *, lasting: bool = True) -> None:
         self.outlet = outlet
+        self._lasting = lasting
         self._waiting = FairQueue(queue)
         self._subscriptions: list[Subscription] = []
         self._signal = asyncio.Event()
@@ -31,13 +32,18 @@ class Flow:
         self._lost = 0
 
     async def listen(self) -> None:
-        """Subscribe; on a broker that keeps what is missed, under a name that a later run of this gateway takes again."""
+        """Subscribe; if `lasting`, and the broker keeps what is missed, under a name that a later run takes again."""
         policy, side = self.outlet.policy, self.outlet.side
         transport = self.outlet.transports[side]
         offered = transport.capabilities
-        group = f"gateway-{policy.agent[-16:]}" if offered.durable and offered.groups else None
+        group = (
+            f"gateway-{policy.agent[-16:]}" if self._lasting and offered.durable and offered.groups else None
+        )
         for pattern in policy.patterns(side):
-            self._subscriptions.append(await transport.subscribe(pattern, self.arrive, group=group))
+            subscription = await transport.subscribe(pattern, self.arrive, group=group)
+            if self._paused:  # what came meanwhile filled the queue
+                subscription.pause()
+            self._subscriptions.append(subscription)
 
     def arrive(self, delivery: Delivery) -> None:
         """Take a delivery in."""

@@ -27,7 +27,8 @@ class Gateway:
     """Carries between `transports`, which are open; use it as an async context manager.
 
     `queue` bounds what waits in each direction; `timeout` is how long one attempt to publish may take and `drain` how
-    long the end may, in seconds. What could not be delivered by then is left unacknowledged.
+    long the end may, in seconds. What could not be delivered by then is left unacknowledged. `lasting`: it comes
+    again under this identity, so that brokers which can are to keep what it misses.
     """
 
     def __init__(
@@ -39,11 +40,14 @@ class Gateway:
         queue: int = 4096,
         timeout: float = 10.0,
         drain: float = 5.0,
+        lasting: bool = True,
     ) -> None:
         self.policy = policy
         self._drain = drain
         clock = clock or SystemClock()
-        self._flows = [Flow(Outlet(policy, side, transports, clock, timeout), queue) for side in Side]
+        self._flows = [
+            Flow(Outlet(policy, side, transports, clock, timeout), queue, lasting=lasting) for side in Side
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

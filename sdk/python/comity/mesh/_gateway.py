@@ -42,7 +42,9 @@ async def running_gateway(
         for wire in transports.values():
             stack.push_async_callback(wire.close)
             await wire.open()
-        yield await stack.enter_async_context(Gateway(policy, transports, queue=queue))
+        yield await stack.enter_async_context(
+            Gateway(policy, transports, queue=queue, lasting=identity is not None)
+        )
 
 
 async def serve_gateway(

@@ -108,6 +108,8 @@ class Session:
         try:
             for listen in self._listens:
                 on = await self._transport.subscribe(listen.pattern, self._deliver, group=listen.group)
+                if self._paused:  # what came meanwhile filled the queue
+                    on.pause()
                 self._subscriptions.append(on)
         except BaseException:
             self._runner.cancel()
@@ -174,7 +176,7 @@ class Session:
         entries = journal.follow(self._covered)
         if end > self._covered:
             async for entry in entries:
-                endpoint.entry(entry.position, entry.data, now())
+                _apply(endpoint, entry, now())
                 self._applied = entry.position
                 if entry.position >= end:
                     break
@@ -202,11 +204,11 @@ class Session:
         """Feed the endpoint what has come, ordered entries first; the deliveries are acknowledged afterwards."""
         endpoint = self._endpoint
         for now in self._turn(self._entries):
-            position, data = self._entries.popleft()
-            endpoint.entry(position, data, now)
-            self._applied = position
+            entry = self._entries.popleft()
+            _apply(endpoint, entry, now)
+            self._applied = entry.position
             self._since_snapshot += 1
-            self._log_size += len(data)
+            self._log_size += len(entry.data)
         self._room.set()
         taken: list[Delivery] = []
         for now in self._turn(self._deliveries):
@@ -366,6 +368,15 @@ class Session:
     def _raise_failure(runner: asyncio.Task[None]) -> None:
         if not runner.cancelled() and (error := runner.exception()) is not None:
             raise error
+
+
+def _apply(endpoint: Endpoint, entry: Entry, now: Now) -> None:
+    try:
+        endpoint.entry(entry.position, entry.data, now)
+    except JournalError as error:
+        raise JournalError(
+            f"entry {entry.position} of the journal: {error}: see who else writes to it, and restore it or name another"
+        ) from error
 
 
 async def _ended(runner: asyncio.Task[None]) -> None:

@@ -22,6 +22,19 @@ __all__ = ["Authority"]
 _DAY: Final = datetime.timedelta(days=1)
 
 
+_SIGNING: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass
 class Authority:
     """A certificate authority whose files lie in `directory`; `file` is its own certificate, good for `days`."""
@@ -37,6 +50,7 @@ class Authority:
         own = self._builder(self._name, self._key.public_key(), days=self.days).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
+        own = own.add_extension(_SIGNING, critical=True)  # which Python 3.13 insists on
         self.file = self._write("ca", own.sign(self._key, hashes.SHA256()))
 
     def issue(self, name: str, *, days: int = 1) -> tuple[Path, Path]:

@@ -24,7 +24,8 @@ def masked(url: str) -> str:
     except ValueError:
         return f"{url.partition(':')[0]}:…"
     if "@" not in parts.netloc:
-        return url
+        start, slashes, rest = url.partition("://")
+        return f"{start}://***@{rest.rpartition('@')[2]}" if slashes and "@" in rest else url
     credentials, host = parts.netloc.rsplit("@", 1)
     user = f"{credentials.split(':', 1)[0]}:***" if ":" in credentials else "***"
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))

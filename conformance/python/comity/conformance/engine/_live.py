@@ -59,6 +59,7 @@ class LiveWorld:
         self._sent: dict[str, tuple[int, dict[str, Any]]] = {}
         self._op_of: dict[str, str] = {}
         self._answered: dict[str, asyncio.Event] = {}
+        self._told_of: set[tuple[str, str]] = set()
         self._drop_replies: dict[str, int] = {}
         self._late: list[asyncio.Task[None]] = []
         self._subscriptions: list[Subscription] = []
@@ -175,6 +176,7 @@ class LiveWorld:
     # ------------------------------------------------------------------ receiving
 
     def _arrived(self, n: int, delivery: Delivery) -> None:
+        delivery.ack()
         doc = _to_document(delivery.frame)
         emitted = self._note("emitted", address=delivery.address, frame=dump(doc))
         op = self._op_of.get(str(doc.get("correlationid")))
@@ -192,7 +194,9 @@ class LiveWorld:
             return
         if message in self._law.spec.messages and self._law.errors(message, data) is None:
             self._known.learn(n, op, message, data)
-            if message == "Changes":
+            event = str(doc.get("source")), str(doc.get("id"))
+            if message == "Changes" and event not in self._told_of:
+                self._told_of.add(event)
                 own = {client.key.agent for client in self._clients}
                 self._due -= sum(change["agent"] in own for change in data["changes"])
                 self._news.set()

@@ -13,8 +13,8 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Generator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -51,7 +51,11 @@ class State:
         """The life that was recorded last."""
         await self._look()
         found = self._known.get(_LIFE)
-        return None if found is None else Life(**json.loads(found))
+        if found is None:
+            return None
+        with self._understanding(_LIFE):
+            record = json.loads(found)
+            return Life(int(record["topic"]), int(record["incarnation"]))
 
     async def enter(self, life: Life) -> None:
         """Begin or go on with `life`."""
@@ -88,12 +92,25 @@ class State:
             position = self._highest(known)
             if position is None:
                 return None
-            data = _assembled(known, f"{self.life.topic}/{position}")
+            name = f"{self.life.topic}/{position}"
+            with self._understanding(name):
+                data = _assembled(known, name)
             if data is not None:
                 return Snapshot(position, data)
             if end == before:  # else it was replaced, and compacted away, while it was read
                 raise self._cluster.failure(f"the snapshot is damaged: restore the topic {self._topic}")
             before = end
+
+    @contextmanager
+    def _understanding(self, name: str) -> Generator[None]:
+        """Raise `JournalError` where the block cannot read the record: somebody else wrote it."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._cluster.failure(
+                f"the record {name!r} in the topic {self._topic} is none of a journal ({error}): see who else may write "
+                "there, and restore it"
+            ) from error
 
     # ---------------------------------------------------------------- the map
 
