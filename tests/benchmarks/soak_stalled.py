@@ -24,6 +24,7 @@ from comity.transports import connect
 from comity.transports.brokers import names, running
 from tests.benchmarks.common import Row, emit
 from tests.benchmarks.pairs import Child
+from tests.benchmarks.transports import DURABLE
 
 RATE: Final = 500
 SIZE: Final = 4096
@@ -57,8 +58,14 @@ def scenarios() -> list[Scenario]:
     return [
         Scenario(name, guarantee)
         for name in names()
-        for guarantee in sorted(connect(f"{name}://127.0.0.1:1").capabilities.guarantees)
+        for guarantee in sorted(
+            connect(f"{name}://127.0.0.1:1{DURABLE.get(name, '')}").capabilities.guarantees
+        )
     ]
+
+
+def _options(one: Scenario) -> str:
+    return DURABLE.get(one.broker, "") if one.guarantee is Guarantee.AT_LEAST_ONCE else ""
 
 
 def measure(seconds: int) -> dict[Scenario, Found]:
@@ -70,7 +77,7 @@ def measure(seconds: int) -> dict[Scenario, Found]:
             arguments = (
                 "tests.benchmarks.soak_stalled",
                 "--url",
-                urls[one.broker],
+                urls[one.broker] + _options(one),
                 "--guarantee",
                 one.guarantee,
             )

@@ -12,7 +12,7 @@ from comity.gateway import Side, _outlet
 from comity.sdk.clock import SystemClock
 from comity.sdk.envelope import format_time
 from comity.sdk.errors import CapabilityError, LocalProtocolError, PayloadTooLarge, TransportError
-from comity.sdk.ports import Frame, Guarantee, Now, Transport
+from comity.sdk.ports import Delivery, Frame, Guarantee, Now, Transport
 from tests.transports.contract import Inbox, settle, until, until_only
 
 from .brokers import Faulty, joined, names, opened
@@ -269,3 +269,32 @@ async def test_a_flood_of_one_address_does_not_hold_up_others() -> None:
         await until(lambda: len(outlet.taken) == 401)
     place = [address.endswith("quiet") for address, _ in outlet.taken].index(True)
     assert place < 200, "it waits for batches on their way, not for the whole flood"
+
+
+async def test_a_flood_while_it_subscribes_is_held_back_too() -> None:
+    class Line:
+        dropped = 0
+        paused = False
+
+        def pause(self) -> None:
+            self.paused = True
+
+        def resume(self) -> None:
+            self.paused = False
+
+        async def close(self) -> None: ...
+
+    lines: list[Line] = []
+
+    class Flooded(Faulty):
+        async def subscribe(self, pattern: str, on_delivery: Callable[[Delivery], None], **_: Any) -> Any:
+            for number in range(8):
+                on_delivery(Delivery(*change(number)))
+            lines.append(Line())
+            return lines[-1]
+
+    away = Faulty()
+    away.gate.clear()
+    async with joined(Flooded(), away, queue=4, drain=0.01):
+        assert len(lines) > 1
+        assert all(line.paused for line in lines)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from comity.sdk.errors import JournalError, LocalProtocolError, TransportError
-from comity.sdk.ports import Append, Effect, Frame, Notify, Now, Persist, Subscription
+from comity.sdk.ports import Append, Delivery, Effect, Frame, Notify, Now, Persist, Subscription
 from comity.sdk.session import Listen, Session
 from comity.transports.journals.memory import MemoryJournal
 from comity.transports.memory import MemoryTransport
@@ -382,3 +384,19 @@ async def test_commands_need_a_running_session_and_their_errors_are_the_callers(
     with pytest.raises(LocalProtocolError, match="not running"):
         session.command("go", {})
     assert log == ["command go", "flush"]
+
+
+async def test_who_subscribes_into_a_flood_is_paused_until_there_is_room() -> None:
+    class Flooded(Wire):
+        async def subscribe(
+            self, pattern: str, on_delivery: Callable[[Delivery], None], **_: Any
+        ) -> Subscription:
+            line = await super().subscribe(pattern, on_delivery)
+            for number in range(8):
+                on_delivery(delivery(str(number)))
+            return line
+
+    wire = Flooded([])
+    async with Session(Actor([]), wire, subscriptions=[*LISTEN, *LISTEN], queue=4):
+        assert [line.pauses for line in wire.lines] == [1, 1]
+        await until(lambda: [line.resumes for line in wire.lines] == [1, 1])

@@ -59,9 +59,21 @@ def test_third_parties_add_schemes_but_shadow_none(monkeypatch: pytest.MonkeyPat
         ("nats://secret@h", "nats://***@h"),
         ("jetstream:nats://anna:secret@h/name?replicas=3", "jetstream:nats://anna:***@h/name?replicas=3"),
         ("kafka:kafkas://secret@[::1", "kafka:kafkas:…"),
+        ("nats://anna:sec/ret@h:1", "nats://***@h:1"),
+        ("kafka://anna:sec?ret@h:1", "kafka://***@h:1"),
+        ("mqtt://anna:sec#ret@h:1?ca=x", "mqtt://***@h:1?ca=x"),
         ("sqlite:/tmp/a.db", "sqlite:/tmp/a.db"),
         ("memory:", "memory:"),
     ],
 )
 def test_what_is_shown_of_a_url_has_no_secret(url: str, shown: str) -> None:
     assert masked(url) == shown
+
+
+@pytest.mark.parametrize("scheme", ["nats", "kafka", "mqtt", "mqtts", "ws"])
+@pytest.mark.parametrize("mark", ["/", "?", "#"])
+def test_a_password_that_is_not_escaped_is_never_shown(scheme: str, mark: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        connect(f"{scheme}://anna:QX7{mark}ZK9@host:1234")
+    assert "QX7" not in str(caught.value)
+    assert "ZK9" not in str(caught.value)

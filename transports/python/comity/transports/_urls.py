@@ -7,11 +7,14 @@ responsible for what the options mean.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from comity.sdk.errors import ConfigError
 
 __all__ = ["masked", "options", "positive", "split", "split_hosts"]
+
+_UNESCAPED: Final = "percent-encode what in user and password is no letter, digit or one of -._~"
 
 
 def masked(url: str) -> str:
@@ -23,9 +26,10 @@ def masked(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return f"{url.partition(':')[0]}:…"
+    if _astray(parts):
+        return f"{parts.scheme}://***@{url.rpartition('@')[2]}"
     if "@" not in parts.netloc:
-        start, slashes, rest = url.partition("://")
-        return f"{start}://***@{rest.rpartition('@')[2]}" if slashes and "@" in rest else url
+        return url
     credentials, host = parts.netloc.rsplit("@", 1)
     user = f"{credentials.split(':', 1)[0]}:***" if ":" in credentials else "***"
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
@@ -37,7 +41,7 @@ def split(url: str) -> SplitResult:
     try:
         _ = parts.port
     except ValueError as error:
-        raise ConfigError(f"{masked(url)!r} is no URL: {error}") from error
+        raise ConfigError(f"{masked(url)!r} is no URL: {_UNESCAPED if _astray(parts) else error}") from error
     return parts
 
 
@@ -55,8 +59,14 @@ def split_hosts(url: str) -> tuple[SplitResult, list[str]]:
         except ValueError:
             valid = False
         if not valid:
-            raise ConfigError(f"{masked(url)!r} is no URL: {host!r} is no HOST:PORT")
+            wrong = _UNESCAPED if _astray(parts) else f"{host!r} is no HOST:PORT"
+            raise ConfigError(f"{masked(url)!r} is no URL: {wrong}")
     return parts, found
+
+
+def _astray(parts: SplitResult) -> bool:
+    """Whether an `@` stands behind the host: it may be what is left of a password with a `/`, `?` or `#` in it."""
+    return "@" not in parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _parse(url: str) -> SplitResult:
@@ -79,7 +89,8 @@ def options(
     for name in found:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            raise ConfigError(f"{masked(url)}: unknown option {name!r}; known are {listed}")
+            shown = "" if "@" in name else f" {name!r}"
+            raise ConfigError(f"{masked(url)}: unknown option{shown}; known are {listed}")
     return found
 
 
