@@ -109,6 +109,8 @@ def test_a_liar_on_one_transport_falls_by_this_row_alone() -> None:
     }
     assert failed == {ALIKE}
     assert report.exit == 1
+    other = cells(report, "REG-REG-001")["live:memory"]
+    assert (other["verdict"], other["reason"]) == ("n/a", "this place is only compared with the simulation")
     counterexample = report.data["counterexamples"][0]
     assert "not the one that it was in simulation" in counterexample["prose"]
     assert '"pointer":"/epoch"' in counterexample["seen"]

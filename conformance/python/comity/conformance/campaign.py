@@ -42,10 +42,11 @@ class Failure:
 
 @dataclass(slots=True)
 class Tally:
-    """What one mode's runs add up to."""
+    """What one mode's runs add up to; `compared` where they only show whether a place is like another."""
 
     key: str
     mode: str = "sim"
+    compared: bool = False
     plans: int = 0
     operations: int = 0
     faults: int = 0

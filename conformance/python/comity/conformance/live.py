@@ -123,7 +123,7 @@ class _Live:
     ) -> None:
         self.target, self.rules, self.seed = target, rules, seed
         self.transport, self._progress = transport, on_progress
-        self.tally = Tally(target.key, "live")
+        self.tally = Tally(target.key, "live", compared=not target.plans)
         self.rows = [row for row in rules.rows if row in AIMS and row not in SIM_ONLY and row != ALIKE]
         # fresh agents in every run: what an earlier run left in the service is none of this one's business
         self._token = secrets.token_hex(4)
