@@ -63,11 +63,12 @@ $(BENCH)/.installed: pyproject.toml tests/benchmarks/requirements.txt
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[all]' -r tests/benchmarks/requirements.txt
 	@touch $@
 
-bench: $(BENCH)/.installed ## Measure, and write docs/benchmarks.md (about 15 minutes; SOAK=--soak adds 7)
-	$(BENCH)/bin/python -m tests.benchmarks.run $(SOAK) --write docs/benchmarks.md
+bench: $(BENCH)/.installed ## Measure, and write docs/benchmarks.md (about 15 minutes; with what `make soak-stalled` left, where it ran)
+	$(BENCH)/bin/python -m tests.benchmarks.run --write docs/benchmarks.md
 
 soak-stalled: $(BENCH)/.installed ## Measure memory under a stalled consumer on every broker (about 7 minutes)
-	$(BENCH)/bin/python -m tests.benchmarks.soak_stalled
+	$(BENCH)/bin/python -m tests.benchmarks.soak_stalled --json > build/soak_stalled.new
+	mv build/soak_stalled.new build/soak_stalled.json
 
 build: setup ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build --outdir dist

@@ -1,4 +1,7 @@
-"""Runs every benchmark script and writes the results with machine and date. `make bench`."""
+"""Runs every benchmark script and writes the results with machine and date. `make bench`.
+
+What takes minutes runs by targets of its own, which leave their rows under `build/`; they are written as well.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+KEPT = HERE.parents[1] / "build"
 PATIENCE = 1800  # seconds that one script may take
 PACKAGES = (
     "pydantic",
@@ -93,7 +97,7 @@ def report(results: dict[str, list[dict[str, Any]]]) -> str:
         f"- Python {platform.python_version()}; {packages}",
     ]
     for script, rows in results.items():
-        title = script.removeprefix("bench_").removeprefix("soak_").removesuffix(".py").replace("_", " ")
+        title = script.partition("_")[2].partition(".")[0].replace("_", " ")
         head += [
             "",
             f"## {title}",
@@ -109,10 +113,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, help="file to write; standard output by default")
     parser.add_argument("--only", default="", help="run the scripts whose name contains this")
-    parser.add_argument("--soak", action="store_true", help="run what takes minutes as well")
     args = parser.parse_args()
-    scripts = [*sorted(HERE.glob("bench_*.py")), *(sorted(HERE.glob("soak_*.py")) if args.soak else ())]
-    text = report({script.name: _measure(script) for script in scripts if args.only in script.name})
+    scripts = [script for script in sorted(HERE.glob("bench_*.py")) if args.only in script.name]
+    kept = {
+        file.name: json.loads(file.read_text(encoding="utf-8")) for file in sorted(KEPT.glob("soak_*.json"))
+    }
+    text = report({script.name: _measure(script) for script in scripts} | kept)
     if args.write:
         args.write.write_text(text, encoding="utf-8")
     else:
