@@ -106,7 +106,7 @@ class MqttTransport:
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive, self._on_contact)
+        connection = Connection(self._settings, self._receive, self._on_contact, self._on_refusal)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -242,6 +242,13 @@ class MqttTransport:
     def _on_contact(self, resumed: bool) -> None:
         for route in self._routes.values():
             route.begin(resumed=resumed)
+
+    def _on_refusal(self, identifier: int) -> None:
+        route = self._routes.pop(identifier, None)
+        if route is not None:
+            del self._topics[route.topic]
+            for member in list(route.members):
+                member.end()
 
     # ---------------------------------------------------------------- messages
 
