@@ -83,6 +83,7 @@ class MqttTransport:
         self._topics: dict[str, Route] = {}
         self._asked: dict[str, list[Frame]] = {}
         self._last_identifier = 0
+        self._late = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -183,9 +184,10 @@ class MqttTransport:
         if self._connection is None:
             return
         connection, self._connection = self._connection, None
-        await connection.close(self._drain)
-        self._routes.clear()
-        self._topics.clear()
+        try:
+            await connection.close(self._drain)
+        finally:
+            self._stop()
 
     def abort(self) -> None:
         """End the connection as a crash would: nothing is drained, and the broker publishes the death notice.
@@ -195,11 +197,15 @@ class MqttTransport:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.abort()
-            for route in self._routes.values():
-                for member in list(route.members):
-                    member.end()
-            self._routes.clear()
-            self._topics.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        """What members have is the broker's to send again: its connection is over."""
+        for route in self._routes.values():
+            for member in list(route.members):
+                member.stop()
+        self._routes.clear()
+        self._topics.clear()
 
     # ------------------------------------------------------------------- routes
 
@@ -219,17 +225,28 @@ class MqttTransport:
             raise
 
     async def _withdraw(self, connection: Connection, route: Route) -> None:
-        self._routes.pop(route.identifier, None)
-        self._topics.pop(route.topic, None)
-        await connection.unsubscribe(route.identifier)
+        try:
+            await connection.unsubscribe(route.identifier)
+        finally:
+            self._routes.pop(route.identifier, None)
+            self._topics.pop(route.topic, None)
 
     async def _close(self, member: MqttSubscription) -> None:
+        """End `member`. The last one of a group has what is on its way until the broker sends nothing more: it would
+        be lost otherwise."""
         route, connection = member.route, self._connection
-        if connection is None:
-            return
-        async with self._changing:
-            if not route.members and self._topics.get(route.topic) is route:
-                await self._withdraw(connection, route)
+        if connection is None or not route.shared or len(route.members) > 1:
+            member.end()
+        try:
+            async with self._changing:
+                if (
+                    connection is not None
+                    and route.is_without(member)
+                    and self._topics.get(route.topic) is route
+                ):
+                    await self._withdraw(connection, route)
+        finally:
+            member.end()
 
     async def _drain(self) -> None:
         routes = list(self._routes.values())
@@ -290,7 +307,20 @@ class MqttTransport:
                 route = self._routes.get(identifier)
                 if route is not None:
                     route.deliver(message)
+                elif publish.packet:
+                    self._count_late(publish.topic)
         message.let_go()
+
+    def _count_late(self, topic: str) -> None:
+        """What the broker had queued for a subscription that is over; said at the first and at each doubling."""
+        self._late += 1
+        if self._late.bit_count() == 1:
+            _log.warning(
+                "%s: dropped what came for a subscription that has ended, %d messages by now, the last on %r",
+                self._shown,
+                self._late,
+                topic,
+            )
 
     @property
     def _opened(self) -> Connection:
