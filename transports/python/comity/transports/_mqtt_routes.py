@@ -127,6 +127,7 @@ class MqttSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._messages: deque[Message] = deque()
+        self._in_hand: dict[Message, Iterator[Message]] = {}
         self._due_again: dict[int, Message] = {}
         self._octets = 0
         self._scheduled = False
@@ -148,7 +149,10 @@ class MqttSubscription:
         self._schedule()
 
     async def close(self) -> None:
-        """End the subscription. What waits in its buffer is discarded, or left to the rest of the group. Idempotent."""
+        """End the subscription. What waits for it or is not acknowledged is let go, or left to the rest of the group.
+
+        Idempotent; to acknowledge afterwards does nothing.
+        """
         if not self._closing:
             self._closing = True
             await self._on_close(self)
@@ -162,10 +166,13 @@ class MqttSubscription:
         if self._open:
             self._open = False
             self.route.members.remove(self)
-        waiting = list(self._messages)
+        given = [message for once in list(self._in_hand.values()) for message in self._take_back(once)]
+        for message in given:
+            message.again = message.again or self.route.shared
+        had = [*given, *self._messages]
         self._messages.clear()
         self._octets = 0
-        return waiting
+        return had
 
     def take(self, message: Message) -> None:
         """A message has arrived for this subscription."""
@@ -190,6 +197,7 @@ class MqttSubscription:
 
     def expect_again(self) -> None:
         """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
+        self._in_hand.clear()
         self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
 
     def _is_known(self, message: Message) -> bool:
@@ -225,12 +233,12 @@ class MqttSubscription:
         if message.confirm is None:
             delivery = Delivery(message.address, message.frame)
         else:
-            once = iter((message,))
+            once = self._in_hand[message] = iter((message,))
             delivery = Delivery(
                 message.address,
                 message.frame,
                 message.again,
-                partial(_done, once),
+                partial(self._done, once),
                 partial(self._again, once),
             )
         try:
@@ -240,16 +248,19 @@ class MqttSubscription:
             delivery.ack()
 
     def _again(self, once: Iterator[Message]) -> None:
-        for message in once:
+        for message in self._take_back(once):
             message.again = True
             if self._open:
                 self._messages.appendleft(message)
                 self._octets += message.size
                 self._schedule()
-            else:
-                self.route.give_back([message])
 
+    def _done(self, once: Iterator[Message]) -> None:
+        for message in self._take_back(once):
+            message.let_go()
 
-def _done(once: Iterator[Message]) -> None:
-    for message in once:
-        message.let_go()
+    def _take_back(self, once: Iterator[Message]) -> Iterator[Message]:
+        """The message, unless it was answered before, or taken back with the end of the subscription."""
+        for message in once:
+            self._in_hand.pop(message, None)
+            yield message
