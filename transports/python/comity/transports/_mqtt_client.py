@@ -16,6 +16,7 @@ from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_hand import InHand
 from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_patience import FIGHT, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
@@ -29,7 +30,6 @@ from comity.transports._mqtt_wire import (
     Properties,
     Property,
     Publish,
-    acknowledge,
     disconnect,
     read_properties,
     read_publish,
@@ -67,6 +67,7 @@ class Connection:
         self._why = ""
         self._topics = Topics(settings.shown, on_refusal)
         self._last_id = 0
+        self.in_hand = InHand(settings.connect.window, lambda: self._link)
         self._sure = Unconfirmed()
         self._unsure = Unsure()
         self._over = False
@@ -115,14 +116,6 @@ class Connection:
                 await done
         except TimeoutError as error:
             raise self._error(f"{self._no_answer}; {known}") from error
-
-    def confirmation(self, packet: int) -> Callable[[], None]:
-        """Confirms a message at QoS 1; does nothing once what it came over is gone, as the broker sends it again."""
-        return partial(self._acknowledge, packet, self._link)
-
-    def _acknowledge(self, packet: int, link: Link | None) -> None:
-        if link is not None and self._link is link:
-            link.send(acknowledge(packet))
 
     # ------------------------------------------------------------ subscribing
 
@@ -235,6 +228,7 @@ class Connection:
             lambda: link, settings.host, settings.port, ssl=settings.tls, server_hostname=name
         )
         self._link = link
+        self.in_hand.begin()
         try:
             link.send(settings.connect.encode())
             resumed = self._accept(await self._answers.connack)

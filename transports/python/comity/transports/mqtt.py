@@ -158,7 +158,8 @@ class MqttTransport:
     async def last_value(self, address: str) -> Frame | None:
         """The frame last published to `address`, if the broker still remembers it.
 
-        Raises `CapabilityError` without the option `retain`.
+        Raises `CapabilityError` without the option `retain`, and `TransportError` where it cannot be told, as
+        `address` is subscribed to on this connection and what is not acknowledged holds the window.
         """
         connection, topic = self._opened, to_mqtt(parse_address(address))
         if not self._capabilities.last_value:
@@ -167,8 +168,14 @@ class MqttTransport:
             found = self._asked[topic] = []
             route = self._topics.get(topic) or self._new_route(parse_pattern(address), None, topic)
             try:
+                held = connection.in_hand.is_full
                 await self._put_in_force(connection, route, retained=True)
                 await connection.barrier()
+                if route.members and not found and (held or connection.in_hand.is_full):
+                    raise TransportError(
+                        f"{self._shown}: the last value of {address} cannot be told, as the window is held: "
+                        "acknowledge what was delivered, or set ?window= higher"
+                    )
             finally:
                 del self._asked[topic]
                 if not route.members and route.identifier in self._routes:
@@ -217,7 +224,8 @@ class MqttTransport:
         known = route.topic in self._topics
         self._routes[route.identifier] = self._topics[route.topic] = route
         try:
-            qos = 1 if Guarantee.AT_LEAST_ONCE in self._capabilities.guarantees else 0
+            sure = Guarantee.AT_LEAST_ONCE in self._capabilities.guarantees
+            qos = 1 if sure and route.members else 0  # to ask for a last value needs no place in the window
             await connection.subscribe(route.identifier, route.topic, qos, retained=retained)
         except BaseException:
             if not known:
@@ -286,7 +294,7 @@ class MqttTransport:
         return wire.publish(topic, payload, kind, user, packet=packet, retain=self._retain, again=again)
 
     def _receive(self, connection: Connection, publish: wire.Publish) -> None:
-        confirm = connection.confirmation(publish.packet) if publish.packet else None
+        confirm = connection.in_hand.confirmation(publish.packet) if publish.packet else None
         try:
             address = str(from_mqtt(publish.topic))
             properties = publish.properties
