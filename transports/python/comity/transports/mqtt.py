@@ -229,15 +229,18 @@ class MqttTransport:
             await connection.subscribe(route.identifier, route.topic, qos, retained=retained)
         except BaseException:
             if not known:
-                del self._routes[route.identifier], self._topics[route.topic]
+                self._forget(route)
             raise
 
     async def _withdraw(self, connection: Connection, route: Route) -> None:
         try:
             await connection.unsubscribe(route.identifier)
         finally:
-            self._routes.pop(route.identifier, None)
-            self._topics.pop(route.topic, None)
+            self._forget(route)
+
+    def _forget(self, route: Route) -> None:
+        self._routes.pop(route.identifier, None)
+        self._topics.pop(route.topic, None)
 
     async def _close(self, member: MqttSubscription) -> None:
         """End `member`. The last one of a group has what is on its way until the broker sends nothing more: it would
@@ -269,9 +272,9 @@ class MqttTransport:
             route.begin(resumed=resumed)
 
     def _on_refusal(self, identifier: int) -> None:
-        route = self._routes.pop(identifier, None)
+        route = self._routes.get(identifier)
         if route is not None:
-            del self._topics[route.topic]
+            self._forget(route)
             for member in list(route.members):
                 member.end()
 
