@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
@@ -122,6 +123,29 @@ async def test_asking_for_the_last_value_disturbs_no_subscription(mqtt_server: B
             await asyncio.wait({asking})
         await settle(transport)
         assert inbox.datas == [b"0", b"1", b"2"]
+
+
+async def test_a_last_value_is_found_though_the_window_is_held(mqtt_server: Broker, space: str) -> None:
+    """Or it is said that it cannot be; never that there is none."""
+    address, other, held = f"{space}.test.v1.last", f"{space}.test.v1.things", list[Delivery]()
+    async with (
+        opened(mqtt_server.url, retain=60, window=2) as transport,
+        opened(mqtt_server.url, retain=60) as sender,
+    ):
+        await sender.publish(address, frame(b"last"), guarantee=SURE)
+        await transport.subscribe(other, held.append)
+        for _ in range(3):
+            await sender.publish(other, frame(), guarantee=SURE)
+        await until(lambda: len(held) == 2)
+        assert await transport.last_value(address) == frame(b"last")  # type: ignore[attr-defined]
+        await transport.subscribe(address, acknowledging(Inbox()))
+        with pytest.raises(TransportError, match="the window is held: acknowledge what was delivered"):
+            await transport.last_value(address)  # type: ignore[attr-defined]
+        for number in range(3):
+            await until(lambda at=number: len(held) > at)  # type: ignore[misc]
+            held[number].ack()
+        await settle(transport)
+        assert await transport.last_value(address) == frame(b"last")  # type: ignore[attr-defined]
 
 
 async def test_an_empty_last_value_is_remembered_too(mqtt_server: Broker, space: str) -> None:

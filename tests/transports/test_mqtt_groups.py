@@ -11,7 +11,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, settle, until, until_only
-from tests.transports.mqtt_servers import SURE, acknowledging, cut
+from tests.transports.mqtt_servers import SURE, acknowledging, cut, inside
 
 pytestmark = pytest.mark.broker
 
@@ -65,22 +65,86 @@ async def test_what_a_member_on_the_same_connection_leaves_the_others_have(
     async with opened(mqtt_server.url) as transport:
         held: list[Delivery] = []
         holding = await transport.subscribe(address, held.append, group="g")
-        paused = await transport.subscribe(address, Inbox(), group="g")
-        paused.pause()
+        await send(transport, address, 5)
+        await until(lambda: len(held) == 5)
         holding.pause()
-        await send(transport, address, 10)
+        for number in range(5, 10):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
         await settle(transport)
         await transport.subscribe(address, acknowledging(stayer), group="g")
-        await paused.close()
-        await settle(transport)
-        holding.resume()
-        await until(lambda: len(held) + len(stayer) == 10)
         await holding.close()
+        await stayer.expect(10)
         for delivery in held:
             delivery.nack()
-        await stayer.expect(10)
+        await settle(transport)
         assert numbers(stayer) == [*range(10)]
-        assert sum(delivery.redelivered for delivery in stayer) == len(held)
+        assert sum(delivery.redelivered for delivery in stayer) == len(held) == 5
+
+
+async def test_a_member_that_closes_while_down_has_no_share_any_more(mqtt_server: Broker, space: str) -> None:
+    """Else the resumed session is given half, which nobody has."""
+    address, stayer = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url) as one, opened(mqtt_server.url) as other:
+        leaving = await one.subscribe(address, Inbox(), group="g")
+        await other.subscribe(address, acknowledging(stayer), group="g")
+        is_up = cut(one)
+        await until(lambda: not inside(one)._up.is_set())
+        await leaving.close()
+        assert not inside(one)._up.is_set()
+        await until(is_up)
+        await send(other, address, 20)
+        await stayer.expect(20)
+
+
+async def test_the_last_member_on_a_connection_has_what_is_on_its_way_while_it_closes(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, leaver, stayer = f"{space}.test.v1.things", Inbox(), Inbox()
+    async with opened(mqtt_server.url) as one, opened(mqtt_server.url) as other:
+        leaving = await one.subscribe(address, acknowledging(leaver), group="g")
+        await other.subscribe(address, acknowledging(stayer), group="g")
+        sending = asyncio.gather(
+            *(other.publish(address, frame(b"%d" % number), guarantee=SURE) for number in range(3000))
+        )
+        await until(lambda: len(leaver) > 300)
+        await leaving.close()
+        taken = len(leaver)
+        await sending
+        await until(lambda: len(leaver) + len(stayer) == 3000)
+        assert numbers(leaver, stayer) == [*range(3000)]
+        assert len(leaver) == taken, "nothing after it has closed"
+
+
+async def test_what_the_last_member_on_a_connection_had_in_hand_is_lost_to_the_group_and_said_so(
+    mqtt_server: Broker, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    address, held = f"{space}.test.v1.things", list[Delivery]()
+    async with opened(mqtt_server.url, timeout=30) as transport:
+        member = await transport.subscribe(address, held.append, group="g")
+        await send(transport, address, 3)
+        await until(lambda: len(held) == 3)
+        held[0].ack()
+        await member.close()
+        assert "2 messages that a member held are lost to the group" in caplog.text
+        await asyncio.wait_for(transport.close(), 10)
+
+
+async def test_what_the_broker_had_queued_for_a_member_that_closed_is_dropped_and_said_so(
+    mqtt_server: Broker, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And it keeps no place in the window."""
+    address, after = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url, window=4) as one, opened(mqtt_server.url) as other:
+        leaving = await one.subscribe(address, Inbox(), group="g")
+        leaving.pause()
+        await send(other, address, 12)
+        await settle(other, one)
+        await leaving.close()
+        await one.subscribe(f"{space}.test.v1.others", acknowledging(after))
+        await send(other, f"{space}.test.v1.others", 10)
+        await after.expect(10)
+        assert "4 messages that a member held are lost to the group" in caplog.text
+        assert "dropped what came for a subscription that has ended, 8 messages by now" in caplog.text
 
 
 async def test_what_the_last_member_on_a_connection_held_is_lost_to_the_group_and_said_so(

@@ -62,6 +62,26 @@ async def test_what_a_paused_subscriber_holds_at_qos_1_is_the_window_and_no_more
         await inbox.expect(20)
 
 
+async def test_a_subscription_that_closes_lets_go_of_what_was_not_acknowledged(
+    mqtt_server: Broker, space: str
+) -> None:
+    """Else each keeps a place of the window, until nobody on the connection is sent anything."""
+    async with opened(mqtt_server.url, window=4) as receiver, opened(mqtt_server.url) as sender:
+        held, inbox = Inbox(), Inbox()
+        for number in range(6):
+            address = f"{space}.test.v1.things.k{number}"
+            subscription = await receiver.subscribe(address, held)
+            await sender.publish(address, frame(), guarantee=SURE)
+            await held.expect(number + 1)
+            await subscription.close()
+        address = f"{space}.test.v1.others"
+        await receiver.subscribe(address, acknowledging(inbox))
+        for _ in range(8):
+            await sender.publish(address, frame(), guarantee=SURE)
+        await inbox.expect(8)
+        assert len(held) == 6
+
+
 async def test_what_a_paused_subscriber_holds_does_not_grow_with_reconnections(
     mqtt_server: Broker, space: str
 ) -> None:

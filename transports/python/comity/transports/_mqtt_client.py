@@ -16,11 +16,13 @@ from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_hand import InHand
 from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_patience import FIGHT, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_sure import Unconfirmed
+from comity.transports._mqtt_topics import Topics
 from comity.transports._mqtt_unsure import Unsure
 from comity.transports._mqtt_wire import (
     PING,
@@ -28,7 +30,6 @@ from comity.transports._mqtt_wire import (
     Properties,
     Property,
     Publish,
-    acknowledge,
     disconnect,
     read_properties,
     read_publish,
@@ -44,13 +45,15 @@ _RESUMED: Final = b"\x01"
 
 class Connection:
     """One connection, opened once and closed once; `on_publish` has every PUBLISH that arrives. With each contact
-    `on_contact` is told first whether the broker resumed the session, and so sends again what was not confirmed."""
+    `on_contact` is told first whether the broker resumed the session, and so sends again what was not confirmed, and
+    `on_refusal` which subscription the broker ended with it."""
 
     def __init__(
         self,
         settings: Settings,
         on_publish: Callable[[Connection, Publish], None],
         on_contact: Callable[[bool], None],
+        on_refusal: Callable[[int], None],
     ) -> None:
         self.offers = Properties()
         self._settings = settings
@@ -62,8 +65,9 @@ class Connection:
         self._reconnecting: asyncio.Task[None] | None = None
         self._beat: asyncio.TimerHandle | None = None
         self._why = ""
-        self._topics: dict[int, tuple[str, Callable[[int], bytes]]] = {}
+        self._topics = Topics(settings.shown, on_refusal)
         self._last_id = 0
+        self.in_hand = InHand(settings.connect.window, lambda: self._link)
         self._sure = Unconfirmed()
         self._unsure = Unsure()
         self._over = False
@@ -113,35 +117,29 @@ class Connection:
         except TimeoutError as error:
             raise self._error(f"{self._no_answer}; {known}") from error
 
-    def confirmation(self, packet: int) -> Callable[[], None]:
-        """Confirms a message at QoS 1; does nothing once what it came over is gone, as the broker sends it again."""
-        return partial(self._acknowledge, packet, self._link)
-
-    def _acknowledge(self, packet: int, link: Link | None) -> None:
-        if link is not None and self._link is link:
-            link.send(acknowledge(packet))
-
     # ------------------------------------------------------------ subscribing
 
     async def subscribe(self, identifier: int, topic: str, qos: int, *, retained: bool = False) -> None:
         """Return when the subscription is in force. Raises `TransportError`, also where it is not permitted."""
-        write = partial(subscribe, identifier=identifier, topic=topic, qos=qos)
+        write = partial(subscribe, identifier=identifier, topic=topic, qos=qos, retained=retained)
         known = identifier in self._topics
-        self._topics[identifier] = topic, partial(write, retained=False)
+        self._topics.ask(identifier, topic, qos)
         try:
-            self._check_granted(topic, await self._request(partial(write, retained=retained)))
+            self._topics.check(topic, await self._request(write))
         except BaseException:
             if not known:
-                del self._topics[identifier]
+                self._topics.leave(identifier)
                 self._send_unless_down(unsubscribe(self._new_id(), topic))
             raise
 
     async def unsubscribe(self, identifier: int) -> None:
-        """Return when the broker sends nothing more for that subscription, or where there is no connection."""
-        topic, _ = self._topics.pop(identifier)
-        if self._up.is_set():
+        """Return when the broker sends nothing more for that subscription, or where there is no connection: then
+        it is told over the next one."""
+        topic = self._topics.leave(identifier)
+        if topic is not None and self._up.is_set():
             with contextlib.suppress(TransportError):  # it ends with its connection just as well
-                await self._request(lambda packet: unsubscribe(packet, topic))
+                await self._request(partial(unsubscribe, topic=topic))
+                self._topics.withdrawn(topic)
 
     # ------------------------------------------------------- flushing, closing
 
@@ -197,7 +195,7 @@ class Connection:
         self._up.set()
 
     async def _take_leave(self, drain: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.gather(*(self.unsubscribe(identifier) for identifier in list(self._topics)))
+        await asyncio.gather(*(self.unsubscribe(identifier) for identifier in self._topics.identifiers))
         await drain()
         await self._sure.answered()
         await self._round_trip()
@@ -230,11 +228,11 @@ class Connection:
             lambda: link, settings.host, settings.port, ssl=settings.tls, server_hostname=name
         )
         self._link = link
+        self.in_hand.begin()
         try:
             link.send(settings.connect.encode())
             resumed = self._accept(await self._answers.connack)
-            for topic, write in list(self._topics.values()):
-                self._check_granted(topic, await self._ask(write))
+            await self._topics.restore(self._ask, resumed=resumed)
             self._send_what_waits(link, resumed=resumed)
         except BaseException:
             self._link = None
@@ -432,10 +430,6 @@ class Connection:
             raise PayloadTooLarge(
                 f"{self._settings.shown}: a packet of {size} octets is over the broker's limit of {limit}"
             )
-
-    def _check_granted(self, topic: str, codes: bytes) -> None:
-        if codes and codes[0] >= 0x80:
-            raise TransportError(refusal(f"{self._settings.shown}: subscription to {topic!r}", codes[0]))
 
     @property
     def _no_answer(self) -> str:

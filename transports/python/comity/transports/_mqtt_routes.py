@@ -50,7 +50,7 @@ class Route:
         self.identifier = identifier
         self.topic = topic
         self.members: deque[MqttSubscription] = deque()
-        self._shared = group is not None
+        self.shared = group is not None
         self._unconfirmed: set[Message] = set()
         self._confirmed = asyncio.Event()
         self._tail = pattern if pattern.tail else None
@@ -59,9 +59,9 @@ class Route:
         """Hand `message` to whom it is for; the filter `x/#` also brings `x`, which nobody asked for."""
         due: list[MqttSubscription] = []
         if self.members and (self._tail is None or self._tail.matches(message.address)):
-            due = [self._next()] if self._shared else [*self.members]
+            due = [self._next()] if self.shared else [*self.members]
         message.holders += len(due)
-        if self._shared and due and message.confirm is not None:
+        if self.shared and due and message.confirm is not None:
             self._unconfirmed.add(message)
             message.confirm = partial(self._confirm, message, message.confirm)
         for member in due:
@@ -79,13 +79,17 @@ class Route:
         """What a member that left has not done goes to the others of its group on this connection."""
         lost = 0
         for message in messages:
-            if self._shared and self.members:
+            if self.shared and self.members:
                 self._next().take(message)
             else:
                 lost += 1
                 message.let_go()
-        if lost and self._shared:
+        if lost and self.shared:
             _log.warning("%s: %d messages that a member held are lost to the group", self.topic, lost)
+
+    def is_without(self, member: MqttSubscription) -> bool:
+        """Whether nobody would be left without `member`."""
+        return all(one is member for one in self.members)
 
     async def settle(self) -> None:
         """Return when the members have acknowledged all that was sent to their group, but what waits in a pause."""
@@ -123,10 +127,12 @@ class MqttSubscription:
         self._on_delivery = on_delivery
         self._on_close = on_close
         self._messages: deque[Message] = deque()
+        self._in_hand: dict[Message, Iterator[Message]] = {}
         self._due_again: dict[int, Message] = {}
         self._octets = 0
         self._scheduled = False
         self._open = True
+        self._closing = False
 
     @property
     def waiting(self) -> Collection[Message]:
@@ -143,19 +149,30 @@ class MqttSubscription:
         self._schedule()
 
     async def close(self) -> None:
-        """End the subscription. What waits in its buffer is discarded, or left to the rest of the group. Idempotent."""
-        if self._open:
-            self.route.give_back(self.end())
+        """End the subscription. What waits for it or is not acknowledged is let go, or left to the rest of the group.
+
+        Idempotent; to acknowledge afterwards does nothing.
+        """
+        if not self._closing:
+            self._closing = True
             await self._on_close(self)
 
-    def end(self) -> list[Message]:
-        """End it at once; what waited in its buffer is returned."""
-        self._open = False
-        self.route.members.remove(self)
-        waiting = list(self._messages)
+    def end(self) -> None:
+        """End it at once, and leave what it had to the others. Idempotent."""
+        self.route.give_back(self.stop())
+
+    def stop(self) -> list[Message]:
+        """Deliver nothing any more; what it had is returned. Idempotent."""
+        if self._open:
+            self._open = False
+            self.route.members.remove(self)
+        given = [message for once in list(self._in_hand.values()) for message in self._take_back(once)]
+        for message in given:
+            message.again = message.again or self.route.shared
+        had = [*given, *self._messages]
         self._messages.clear()
         self._octets = 0
-        return waiting
+        return had
 
     def take(self, message: Message) -> None:
         """A message has arrived for this subscription."""
@@ -180,6 +197,7 @@ class MqttSubscription:
 
     def expect_again(self) -> None:
         """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
+        self._in_hand.clear()
         self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
 
     def _is_known(self, message: Message) -> bool:
@@ -215,12 +233,12 @@ class MqttSubscription:
         if message.confirm is None:
             delivery = Delivery(message.address, message.frame)
         else:
-            once = iter((message,))
+            once = self._in_hand[message] = iter((message,))
             delivery = Delivery(
                 message.address,
                 message.frame,
                 message.again,
-                partial(_done, once),
+                partial(self._done, once),
                 partial(self._again, once),
             )
         try:
@@ -230,16 +248,19 @@ class MqttSubscription:
             delivery.ack()
 
     def _again(self, once: Iterator[Message]) -> None:
-        for message in once:
+        for message in self._take_back(once):
             message.again = True
             if self._open:
                 self._messages.appendleft(message)
                 self._octets += message.size
                 self._schedule()
-            else:
-                self.route.give_back([message])
 
+    def _done(self, once: Iterator[Message]) -> None:
+        for message in self._take_back(once):
+            message.let_go()
 
-def _done(once: Iterator[Message]) -> None:
-    for message in once:
-        message.let_go()
+    def _take_back(self, once: Iterator[Message]) -> Iterator[Message]:
+        """The message, unless it was answered before, or taken back with the end of the subscription."""
+        for message in once:
+            self._in_hand.pop(message, None)
+            yield message

@@ -83,6 +83,7 @@ class MqttTransport:
         self._topics: dict[str, Route] = {}
         self._asked: dict[str, list[Frame]] = {}
         self._last_identifier = 0
+        self._late = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -106,7 +107,7 @@ class MqttTransport:
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
         self._changing = asyncio.Lock()
-        connection = Connection(self._settings, self._receive, self._on_contact)
+        connection = Connection(self._settings, self._receive, self._on_contact, self._on_refusal)
         await connection.open()
         self._connection = connection
         self._capabilities = _offered(self._capabilities, connection.offers)
@@ -157,7 +158,8 @@ class MqttTransport:
     async def last_value(self, address: str) -> Frame | None:
         """The frame last published to `address`, if the broker still remembers it.
 
-        Raises `CapabilityError` without the option `retain`.
+        Raises `CapabilityError` without the option `retain`, and `TransportError` where it cannot be told, as
+        `address` is subscribed to on this connection and what is not acknowledged holds the window.
         """
         connection, topic = self._opened, to_mqtt(parse_address(address))
         if not self._capabilities.last_value:
@@ -166,8 +168,14 @@ class MqttTransport:
             found = self._asked[topic] = []
             route = self._topics.get(topic) or self._new_route(parse_pattern(address), None, topic)
             try:
+                held = connection.in_hand.is_full
                 await self._put_in_force(connection, route, retained=True)
                 await connection.barrier()
+                if route.members and not found and (held or connection.in_hand.is_full):
+                    raise TransportError(
+                        f"{self._shown}: the last value of {address} cannot be told, as the window is held: "
+                        "acknowledge what was delivered, or set ?window= higher"
+                    )
             finally:
                 del self._asked[topic]
                 if not route.members and route.identifier in self._routes:
@@ -183,9 +191,10 @@ class MqttTransport:
         if self._connection is None:
             return
         connection, self._connection = self._connection, None
-        await connection.close(self._drain)
-        self._routes.clear()
-        self._topics.clear()
+        try:
+            await connection.close(self._drain)
+        finally:
+            self._stop()
 
     def abort(self) -> None:
         """End the connection as a crash would: nothing is drained, and the broker publishes the death notice.
@@ -195,11 +204,15 @@ class MqttTransport:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.abort()
-            for route in self._routes.values():
-                for member in list(route.members):
-                    member.end()
-            self._routes.clear()
-            self._topics.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        """What members have is the broker's to send again: its connection is over."""
+        for route in self._routes.values():
+            for member in list(route.members):
+                member.stop()
+        self._routes.clear()
+        self._topics.clear()
 
     # ------------------------------------------------------------------- routes
 
@@ -211,25 +224,40 @@ class MqttTransport:
         known = route.topic in self._topics
         self._routes[route.identifier] = self._topics[route.topic] = route
         try:
-            qos = 1 if Guarantee.AT_LEAST_ONCE in self._capabilities.guarantees else 0
+            sure = Guarantee.AT_LEAST_ONCE in self._capabilities.guarantees
+            qos = 1 if sure and route.members else 0  # to ask for a last value needs no place in the window
             await connection.subscribe(route.identifier, route.topic, qos, retained=retained)
         except BaseException:
             if not known:
-                del self._routes[route.identifier], self._topics[route.topic]
+                self._forget(route)
             raise
 
     async def _withdraw(self, connection: Connection, route: Route) -> None:
+        try:
+            await connection.unsubscribe(route.identifier)
+        finally:
+            self._forget(route)
+
+    def _forget(self, route: Route) -> None:
         self._routes.pop(route.identifier, None)
         self._topics.pop(route.topic, None)
-        await connection.unsubscribe(route.identifier)
 
     async def _close(self, member: MqttSubscription) -> None:
+        """End `member`. The last one of a group has what is on its way until the broker sends nothing more: it would
+        be lost otherwise."""
         route, connection = member.route, self._connection
-        if connection is None:
-            return
-        async with self._changing:
-            if not route.members and self._topics.get(route.topic) is route:
-                await self._withdraw(connection, route)
+        if connection is None or not route.shared or len(route.members) > 1:
+            member.end()
+        try:
+            async with self._changing:
+                if (
+                    connection is not None
+                    and route.is_without(member)
+                    and self._topics.get(route.topic) is route
+                ):
+                    await self._withdraw(connection, route)
+        finally:
+            member.end()
 
     async def _drain(self) -> None:
         routes = list(self._routes.values())
@@ -242,6 +270,13 @@ class MqttTransport:
     def _on_contact(self, resumed: bool) -> None:
         for route in self._routes.values():
             route.begin(resumed=resumed)
+
+    def _on_refusal(self, identifier: int) -> None:
+        route = self._routes.get(identifier)
+        if route is not None:
+            self._forget(route)
+            for member in list(route.members):
+                member.end()
 
     # ---------------------------------------------------------------- messages
 
@@ -262,7 +297,7 @@ class MqttTransport:
         return wire.publish(topic, payload, kind, user, packet=packet, retain=self._retain, again=again)
 
     def _receive(self, connection: Connection, publish: wire.Publish) -> None:
-        confirm = connection.confirmation(publish.packet) if publish.packet else None
+        confirm = connection.in_hand.confirmation(publish.packet) if publish.packet else None
         try:
             address = str(from_mqtt(publish.topic))
             properties = publish.properties
@@ -283,7 +318,20 @@ class MqttTransport:
                 route = self._routes.get(identifier)
                 if route is not None:
                     route.deliver(message)
+                elif publish.packet:
+                    self._count_late(publish.topic)
         message.let_go()
+
+    def _count_late(self, topic: str) -> None:
+        """What the broker had queued for a subscription that is over; said at the first and at each doubling."""
+        self._late += 1
+        if self._late.bit_count() == 1:
+            _log.warning(
+                "%s: dropped what came for a subscription that has ended, %d messages by now, the last on %r",
+                self._shown,
+                self._late,
+                topic,
+            )
 
     @property
     def _opened(self) -> Connection:

@@ -1,0 +1,62 @@
+"""What `mqtt://` asks of the broker over each new connection."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from comity.transports.brokers import Broker
+from tests.transports.connections import opened
+from tests.transports.contract import Inbox, frame, until
+from tests.transports.mqtt_servers import SURE, acknowledging, cut, inside, served
+from tests.transports.proxy import Faults, proxied
+
+pytestmark = pytest.mark.broker
+
+
+async def test_many_subscriptions_come_back_over_a_long_line(mqtt_server: Broker, space: str) -> None:
+    """All are asked for at once: one round trip after another would not fit the timeout."""
+    port, inbox = int(mqtt_server.url.rsplit(":", 1)[1]), Inbox()
+    with proxied(port) as proxy:
+        async with opened(f"mqtt://127.0.0.1:{proxy.port}", timeout=2) as transport:
+            for number in range(150):
+                await transport.subscribe(f"{space}.test.v1.things.k{number}", acknowledging(inbox))
+            proxy.harm(Faults(delay=0.05))
+            await until(cut(transport), 10)
+            await transport.publish(f"{space}.test.v1.things.k149", frame(), guarantee=SURE)
+            await inbox.expect(1)
+
+
+async def test_a_subscription_that_is_refused_at_a_reconnection_ends_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connections, withdrawn = 0, list[bytes]()
+
+    async def revoke(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read(1000)
+        writer.write(b"\x20\x03" + bytes([connections > 1]) + b"\x00\x00")
+        while first := await reader.read(1):
+            body = await reader.readexactly((await reader.readexactly(1))[0])
+            if first == b"\x82":
+                code = b"\x87" if connections == 2 and b"revoked" in body and not withdrawn else b"\x01"
+                writer.write(b"\x90\x04" + body[:2] + b"\x00" + code)
+            elif first == b"\xa2":
+                withdrawn.append(body[5:])
+                writer.write(b"\xb0\x04" + body[:2] + b"\x00\x00")
+            elif first == b"\xc0":
+                writer.write(b"\xd0\x00")
+
+    async with served(revoke) as url, opened(url, timeout=2) as transport:
+        refused = await transport.subscribe("a.b.v1.revoked", Inbox())
+        await transport.subscribe("a.b.v1.granted", Inbox())
+        await until(cut(transport))
+        assert "subscription to 'a/b/v1/revoked': code 0x87: not permitted" in caplog.text
+        await transport.flush()
+        assert withdrawn == [b"a/b/v1/revoked"], "the session may have it still"
+        await refused.close()
+        await transport.subscribe("a.b.v1.revoked", Inbox())
+        assert connections == 2
+        assert len(inside(transport)._topics.identifiers) == 2
