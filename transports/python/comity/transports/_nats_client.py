@@ -72,6 +72,9 @@ class Connection:
         self._dropped: dict[int, Callable[[], None]] = {}
         self.lives = 0
         self.on_back: set[Callable[[], None]] = set()
+        self.on_loss: set[Callable[[], None]] = set()
+        self._in_line = 0
+        self._turn = asyncio.Lock()
 
     @property
     def native(self) -> Client:
@@ -81,7 +84,7 @@ class Connection:
     @property
     def connected(self) -> bool:
         """Whether there is a connection just now; `lives` counts how often it was made anew, and then `on_back` is
-        called."""
+        called, as is `on_loss` before."""
         return self._back.is_set() and self._client.is_connected
 
     @property
@@ -130,7 +133,12 @@ class Connection:
         if self._denied and (denied := self.denied(subject)):
             raise denied
         block = self.block(headers, payload)
-        await self.room(len(block) + len(payload))
+        size = len(block) + len(payload)
+        await self.room(size)
+        if self._is_full(size) and not self._client.is_connected:
+            raise self.error(
+                f"not connected, and {self._settings.outbox} octets already wait to be sent: publish again later"
+            )
         self._client.push(subject if reply is None else f"{subject} {reply}", payload, block)
         self._published += 1
 
@@ -157,10 +165,27 @@ class Connection:
         return block
 
     async def room(self, size: int) -> None:
-        """Return when `size` more octets may wait to be sent. Raises `TransportError`."""
+        """Return when `size` more octets may wait to be sent, in the order of those who ask, or without a connection.
+
+        Raises `TransportError`.
+        """
         self.check()
-        if self._client.pending_data_size + size > self._settings.outbox:
-            await self._make_room()
+        if not self._in_line and (not self._is_full(size) or not self._client.is_connected):
+            return
+        self._in_line += 1
+        try:
+            async with asyncio.timeout(self._timeout), self._turn:
+                self.check()
+                if self._is_full(size) and self._client.is_connected:
+                    await self._barrier()
+        except TimeoutError as error:
+            raise self._silent() from error
+        finally:
+            self._in_line -= 1
+
+    def withdraw(self, inbox: str) -> None:
+        """Send nothing of what still waits to be sent and is to be answered at `inbox`."""
+        self._client.withdraw(f" {inbox}.".encode())
 
     def denied(self, subject: str) -> TransportError | None:
         """What the server said against publishing to `subject`, once."""
@@ -283,7 +308,7 @@ class Connection:
                     if await self._unbroken_round_trip():
                         return
         except TimeoutError as error:
-            raise self.error(f"no answer within {self._timeout:g} s: see whether the server is up") from error
+            raise self._silent() from error
 
     async def _unbroken_round_trip(self) -> bool:
         loss = self._loss
@@ -295,12 +320,8 @@ class Connection:
             trip.cancel()
             await asyncio.wait({trip})
 
-    async def _make_room(self) -> None:
-        if not self._client.is_connected:
-            raise self.error(
-                f"not connected, and {self._settings.outbox} octets already wait to be sent: publish again later"
-            )
-        await self._barrier()
+    def _is_full(self, size: int) -> bool:
+        return self._client.pending_data_size + size > self._settings.outbox
 
     async def _end(self) -> None:
         try:
@@ -329,6 +350,8 @@ class Connection:
         self._back.clear()
         if not self._loss.done():
             self._loss.set_result(None)
+        for call in list(self.on_loss):
+            call()
         if self._client.is_closed:
             self._back.set()  # nobody is to wait for what will not come
 
@@ -348,6 +371,9 @@ class Connection:
     def error(self, text: str) -> TransportError:
         """An error that names the server."""
         return TransportError(f"{self._settings.shown}: {text}")
+
+    def _silent(self) -> TransportError:
+        return self.error(f"no answer within {self._timeout:g} s: see whether the server is up")
 
     def _explained(self, error: Exception) -> TransportError:
         text = str(error).removeprefix("nats: ") or type(error).__name__

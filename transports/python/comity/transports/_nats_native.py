@@ -97,6 +97,11 @@ class Native(Client):
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
+    def withdraw(self, mark: bytes) -> None:
+        """Send nothing of what still waits to be sent and has `mark` in its first line."""
+        self._pending = [one for one in self._pending if one.find(mark, 0, one.find(b"\r\n")) < 0]
+        self._pending_data_size = sum(map(len, self._pending))
+
 
 def _text(octets: bytes) -> bytes:
     """UTF-8, whatever a stranger published to."""
