@@ -8,9 +8,10 @@ from itertools import product
 import pytest
 
 from comity.transports.brokers import Broker
+from comity.transports.nats import NatsTransport
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, until
-from tests.transports.nats_streams import acking, jetstream
+from tests.transports.nats_streams import SURE, acking, jetstream
 
 pytestmark = pytest.mark.broker
 
@@ -81,6 +82,31 @@ async def test_headers_and_data_that_are_garbage_hold_nothing_up(
         assert len(inbox) == len(PLAIN) * len(PAYLOADS) + 1
         if stream and group:
             await until_all_is_acknowledged(nats_server, f"comity_{space}_test_v1_things")
+
+
+@pytest.mark.parametrize("kind", [b"ce-id: %zz", b"content-type: application/cloudevents+json"])
+async def test_a_last_message_that_is_garbage_is_no_last_value(
+    nats_server: Broker, space: str, caplog: pytest.LogCaptureFixture, kind: bytes
+) -> None:
+    address = f"{space}.test.v1.things.k"
+    async with opened(nats_server.url, stream=600) as transport:
+        assert isinstance(transport, NatsTransport)
+        await transport.publish(address, frame(b"ours"), guarantee=SURE)
+        await shout(nats_server, (address.encode(), b"NATS/1.0\r\n%b\r\n\r\n" % kind, b"junk"))
+        await until_it_is_the_last(nats_server, address)
+        assert await transport.last_value(address) is None
+        assert "is no event, so that there is no last value" in caplog.text
+        await transport.publish(address, frame(b"ours again"), guarantee=SURE)
+        found = await transport.last_value(address)
+        assert found is not None
+        assert found.data == b"ours again"
+
+
+async def until_it_is_the_last(broker: Broker, address: str) -> None:
+    async with jetstream(broker) as other, asyncio.timeout(10):
+        name = f"comity_{address.rpartition('.')[0].replace('.', '_')}"
+        while (await other.get_last_msg(name, address)).data != b"junk":  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def until_all_is_acknowledged(broker: Broker, name: str) -> None:
