@@ -52,6 +52,7 @@ class Appender:
         """Listen for acknowledgements."""
         await self._connection.native.subscribe(f"{self._inbox}.*", cb=self._answered)
         self._connection.on_back.add(self._send_all)
+        self._connection.on_loss.add(self._withdraw_all)
 
     async def append(self, subject: str, headers: dict[str, str], data: bytes, name: str) -> int:
         """The sequence of the message, which the server knows by `name` where it comes again.
@@ -65,10 +66,10 @@ class Appender:
         waiting = _Waiting(f"{subject} {self._inbox}.{number}", subject, block, data, loop.create_future(), 0)
         try:
             async with asyncio.timeout(self._timeout):
-                if self._connection.connected:  # else it waits here, and takes no room of what waits there
-                    await self._connection.room(len(block) + len(data))
-                self._waiting[number] = waiting
+                self._waiting[number] = waiting  # also who waits for room: `_send_all` keeps the order
                 if self._connection.connected:
+                    await self._connection.room(len(block) + len(data))
+                if self._connection.connected and not waiting.sent:
                     self._send(waiting, loop.time())
                 if self._watch is None:
                     self._watch = loop.call_later(_AGAIN / 2, self._look)
@@ -81,6 +82,7 @@ class Appender:
     def stop(self, error: TransportError) -> None:
         """Wait for nothing more: what has no answer yet has `error`."""
         self._connection.on_back.discard(self._send_all)
+        self._connection.on_loss.discard(self._withdraw_all)
         if self._watch is not None:
             self._watch.cancel()
         for one in self._waiting.values():
@@ -90,6 +92,10 @@ class Appender:
     def _send(self, one: _Waiting, now: float) -> None:
         one.sent = now
         self._connection.push(one.to, one.data, one.headers)
+
+    def _withdraw_all(self) -> None:
+        """What was never sent comes after what was lost."""
+        self._connection.withdraw(self._inbox)
 
     def _send_all(self) -> None:
         """A connection that was lost may have taken anything with it; in the order in which it was published."""

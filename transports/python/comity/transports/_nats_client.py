@@ -1,5 +1,5 @@
 # pyright: basic
-# nats-py is only partly typed; this module is the one place that touches it.
+# nats-py is only partly typed.
 """The connection to a NATS server: nats-py, held to the transport port's promises.
 
 Responsible for connecting, reconnecting, bounded buffers, a flush that is a barrier, and errors that name the
@@ -16,7 +16,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import nats.errors
 from nats.aio.client import Client, Server
@@ -24,14 +24,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
-from comity.transports.nats_binding import read_block
+from comity.transports._nats_native import Direct, Native
 
 if TYPE_CHECKING:
     from comity.transports._nats_credentials import Credentials
 
 __all__ = ["Connection", "Settings"]
 
-Direct: TypeAlias = Callable[[bytes, bytes | None, bytes], bool]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
@@ -56,68 +55,12 @@ class Settings:
     tls: ssl.SSLContext | None
 
 
-class _Client(Client):
-    """nats-py with four defects mended and its slowest steps replaced.
-
-    It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
-    was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
-    A connection that breaks while the server greets stays open behind the next.
-    """
-
-    def __init__(self, tls_only: bool) -> None:
-        super().__init__()
-        self._tls_only = tls_only
-        self.direct: dict[int, Direct] = {}
-
-    def _connect_command(self) -> bytes:
-        if self._tls_only and not self._server_info.get("tls_required"):
-            raise nats.errors.Error("the server offers no TLS, so nothing was sent to it")
-        return super()._connect_command()
-
-    async def _connect_to_server(self, s: Any) -> None:
-        if self._transport is not None:
-            self._transport.close()  # type: ignore[no-untyped-call]
-        await super()._connect_to_server(s)
-
-    async def _process_pong(self) -> None:
-        if self._pongs and self._pongs[0].done():
-            self._pongs[0] = asyncio.get_running_loop().create_future()
-        await super()._process_pong()
-
-    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
-        return read_block(headers) if headers else None
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        take, subscription = self.direct.get(sid), self._subs.get(sid)
-        waiting = subscription._pending_queue._unfinished_tasks if subscription else 1  # type: ignore[attr-defined]
-        if (
-            take is not None and not waiting and take(subject, headers, data)
-        ):  # so that none overtakes another
-            return
-        await super()._process_msg(sid, subject, reply, data, headers)
-
-    def push(self, to: str, payload: bytes, headers: bytes = b"") -> None:
-        """Publish with headers that are already octets; the caller has checked sizes, state, and what may wait.
-
-        `to` is the subject, which a space and the subject for replies may follow.
-        """
-        if headers:
-            sizes = len(headers), len(headers) + len(payload)
-            block = b"HPUB %b %d %d\r\n%b%b\r\n" % (to.encode(), *sizes, headers, payload)
-        else:
-            block = b"PUB %b %d\r\n%b\r\n" % (to.encode(), len(payload), payload)
-        self._pending.append(block)
-        self._pending_data_size += len(block)
-        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
-            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
-
-
 class Connection:
     """One connection, opened once and closed once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = _Client(settings.tls is not None)
+        self._client = Native(settings.tls is not None)
         self._timeout: Any = settings.timeout  # nats-py says int and takes any number
         self._beat: Any = settings.keepalive / 2
         self._opened = False
@@ -129,6 +72,9 @@ class Connection:
         self._dropped: dict[int, Callable[[], None]] = {}
         self.lives = 0
         self.on_back: set[Callable[[], None]] = set()
+        self.on_loss: set[Callable[[], None]] = set()
+        self._in_line = 0
+        self._turn = asyncio.Lock()
 
     @property
     def native(self) -> Client:
@@ -138,7 +84,7 @@ class Connection:
     @property
     def connected(self) -> bool:
         """Whether there is a connection just now; `lives` counts how often it was made anew, and then `on_back` is
-        called."""
+        called, as is `on_loss` before."""
         return self._back.is_set() and self._client.is_connected
 
     @property
@@ -187,12 +133,17 @@ class Connection:
         if self._denied and (denied := self.denied(subject)):
             raise denied
         block = self.block(headers, payload)
-        await self.room(len(block) + len(payload))
+        size = len(block) + len(payload)
+        await self.room(size)
+        if self._is_full(size) and not self._client.is_connected:
+            raise self.error(
+                f"not connected, and {self._settings.outbox} octets already wait to be sent: publish again later"
+            )
         self._client.push(subject if reply is None else f"{subject} {reply}", payload, block)
         self._published += 1
 
     def push(self, to: str, payload: bytes, headers: bytes = b"") -> None:
-        """See `_Client.push`; nothing is sent by a connection that is closed."""
+        """See `Native.push`; nothing is sent by a connection that is closed."""
         if not self._client.is_closed:
             self._client.push(to, payload, headers)
 
@@ -214,10 +165,27 @@ class Connection:
         return block
 
     async def room(self, size: int) -> None:
-        """Return when `size` more octets may wait to be sent. Raises `TransportError`."""
+        """Return when `size` more octets may wait to be sent, in the order of those who ask, or without a connection.
+
+        Raises `TransportError`.
+        """
         self.check()
-        if self._client.pending_data_size + size > self._settings.outbox:
-            await self._make_room()
+        if not self._in_line and (not self._is_full(size) or not self._client.is_connected):
+            return
+        self._in_line += 1
+        try:
+            async with asyncio.timeout(self._timeout), self._turn:
+                self.check()
+                if self._is_full(size) and self._client.is_connected:
+                    await self._barrier()
+        except TimeoutError as error:
+            raise self._silent() from error
+        finally:
+            self._in_line -= 1
+
+    def withdraw(self, inbox: str) -> None:
+        """Send nothing of what still waits to be sent and is to be answered at `inbox`."""
+        self._client.withdraw(f" {inbox}.".encode())
 
     def denied(self, subject: str) -> TransportError | None:
         """What the server said against publishing to `subject`, once."""
@@ -340,7 +308,7 @@ class Connection:
                     if await self._unbroken_round_trip():
                         return
         except TimeoutError as error:
-            raise self.error(f"no answer within {self._timeout:g} s: see whether the server is up") from error
+            raise self._silent() from error
 
     async def _unbroken_round_trip(self) -> bool:
         loss = self._loss
@@ -352,12 +320,8 @@ class Connection:
             trip.cancel()
             await asyncio.wait({trip})
 
-    async def _make_room(self) -> None:
-        if not self._client.is_connected:
-            raise self.error(
-                f"not connected, and {self._settings.outbox} octets already wait to be sent: publish again later"
-            )
-        await self._barrier()
+    def _is_full(self, size: int) -> bool:
+        return self._client.pending_data_size + size > self._settings.outbox
 
     async def _end(self) -> None:
         try:
@@ -386,6 +350,8 @@ class Connection:
         self._back.clear()
         if not self._loss.done():
             self._loss.set_result(None)
+        for call in list(self.on_loss):
+            call()
         if self._client.is_closed:
             self._back.set()  # nobody is to wait for what will not come
 
@@ -405,6 +371,9 @@ class Connection:
     def error(self, text: str) -> TransportError:
         """An error that names the server."""
         return TransportError(f"{self._settings.shown}: {text}")
+
+    def _silent(self) -> TransportError:
+        return self.error(f"no answer within {self._timeout:g} s: see whether the server is up")
 
     def _explained(self, error: Exception) -> TransportError:
         text = str(error).removeprefix("nats: ") or type(error).__name__

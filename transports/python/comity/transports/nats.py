@@ -25,7 +25,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from comity.sdk.address import Pattern, parse_address, parse_pattern, to_nats
-from comity.sdk.errors import CapabilityError, ComityError, PayloadTooLarge, TransportError
+from comity.sdk.errors import (
+    CapabilityError,
+    ComityError,
+    PayloadTooLarge,
+    RemoteProtocolError,
+    TransportError,
+)
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS, Keeping, keeping, settings
 from comity.transports._urls import masked, options
@@ -145,13 +151,24 @@ class NatsTransport:
         return subscription
 
     async def last_value(self, address: str) -> Frame | None:
-        """The frame last published to `address`, while its stream keeps it. Raises `CapabilityError` without streams."""
+        """The frame last published to `address`, while its stream keeps it; None where a stranger's message is the last.
+
+        Raises `CapabilityError` without streams.
+        """
         wanted = parse_address(address)
         self._opened.check()
         if self._streams is None:
             raise self._lacks("the last value of an address")
         found = await self._streams.last(wanted.stem, to_nats(wanted))
-        return None if found is None else decode(*found)
+        if found is None:
+            return None
+        try:
+            return decode(*found)
+        except RemoteProtocolError as error:
+            _log.warning(
+                "the last message on %r is no event, so that there is no last value: %s", address, error
+            )
+            return None
 
     async def flush(self) -> None:
         """A real barrier, streams included. Raises `TransportError` where the connection broke and something may be lost."""
