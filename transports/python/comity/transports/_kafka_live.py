@@ -19,7 +19,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from comity.sdk.address import from_kafka
+from comity.sdk.address import MAX_TEXT, from_kafka
 from comity.sdk.errors import ComityError
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
@@ -271,9 +271,16 @@ async def _records(
         return {}
 
 
-@lru_cache(maxsize=16384)
 def address_of(topic: str, key: bytes | None) -> str:
     """The address of a record; empty where it is none of ours."""
+    if key is not None and len(key) > MAX_TEXT:  # nor is it remembered
+        _log.warning("a record of topic %s has a key of %d octets and was ignored", topic, len(key))
+        return ""
+    return _known_address(topic, key)
+
+
+@lru_cache(maxsize=16384)
+def _known_address(topic: str, key: bytes | None) -> str:
     try:
         return str(from_kafka(topic, key))
     except ComityError as error:
