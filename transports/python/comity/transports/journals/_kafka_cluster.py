@@ -39,6 +39,8 @@ _LONGEST: Final = 1.0
 class Cluster(Clients):
     """The clients of one journal. Every topic named here has one partition."""
 
+    _isolation = "read_uncommitted"  # a stranger's open transaction must not hide where the journal ends
+
     def __init__(self, place: Place) -> None:
         super().__init__(place.settings)
         self.patience = place.patience
