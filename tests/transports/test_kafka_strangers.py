@@ -143,12 +143,15 @@ async def test_what_a_refused_batch_held_up_is_flushed_and_keeps_its_order(
         await transport.publish(address, frame(b"1"))
         with pytest.raises(PayloadTooLarge):
             await transport.publish(narrow, frame(b"y" * 900_000), guarantee=SURE)
-        asyncio.get_running_loop().call_later(1, elected)
+        asyncio.get_running_loop().call_later(2, elected)
+        renewing = asyncio.create_task(transport.publish(narrow, frame(b"w")))
+        await until(lambda: cast(Any, transport)._hub.clients._producer is not producer, 20)
         await transport.publish(address, frame(b"2"))
         await transport.flush()
         assert sum((await cast(Any, transport)._hub.clients.ends(address)).values()) == 3
         await inbox.expect(3)
         assert inbox.datas == [b"0", b"1", b"2"]
+        await renewing
 
 
 def test_long_keys_are_not_remembered(caplog: pytest.LogCaptureFixture) -> None:
