@@ -98,6 +98,11 @@ class Channel:
             self.positions.setdefault(number, offset)
         return len(self.positions) > before
 
+    def reach(self, partition: int, offset: int) -> None:
+        """Note that `partition`, if it is read, was read up to `offset`."""
+        if partition in self.positions:
+            self.positions[partition] = max(offset, self.positions[partition])
+
     def discard(self, reading: Reading) -> None:
         """Count `reading` out, if it is in."""
         name = str(reading.pattern)

@@ -40,6 +40,8 @@ _METADATA_MS: Final = 30_000
 class Clients:
     """Connections to one cluster, on one event loop."""
 
+    _isolation = "read_committed"  # events of a transaction that was aborted never happened
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shown = settings.shown
@@ -87,6 +89,7 @@ class Clients:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
+            isolation_level=self._isolation,
             **options,
         )
 
@@ -109,7 +112,9 @@ class Clients:
 
     async def flush(self) -> None:
         """Return when everything sent before is with the brokers, or was refused."""
-        async with self.explaining():
+        if self._spent:
+            await self._renew()
+        async with self._renewing, self.explaining():
             await self._producer.flush()
 
     async def ensure(self, topic: str) -> bool:
@@ -206,6 +211,7 @@ class Clients:
         async with self._renewing:
             if self._spent:
                 old = self._producer
+                await self._drained(old)  # else what it still has would come after what the new one sends
                 async with self.explaining():
                     self._producer = await self._new_producer()
                 self._spent = False
@@ -213,9 +219,7 @@ class Clients:
 
     async def _end_producer(self, producer: Any) -> None:
         """As `stop` of aiokafka, which waits for ever where the brokers are away."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timeout):
-                await producer.flush()
+        await self._drained(producer)
         producer._closed = True
         with contextlib.suppress(TimeoutError, native.KafkaError):
             async with asyncio.timeout(self.timeout):
@@ -224,6 +228,11 @@ class Clients:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timeout):
                 await producer.client.close()
+
+    async def _drained(self, producer: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timeout):
+                await producer.flush()
 
     def _settle(self, future: asyncio.Future[Any]) -> None:
         if not future.cancelled() and future.exception() is not None:

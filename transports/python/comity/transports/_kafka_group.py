@@ -25,6 +25,7 @@ from comity.sdk.ports import Delivery
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, item_of
+from comity.transports._kafka_records import reached, taken
 from comity.transports._outlet import Item, Outlet
 
 __all__ = ["Member"]
@@ -180,14 +181,20 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._room.wait()
             try:
                 await self._take_over()
-                found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=room)
+                found = await taken(self._consumer, self._places, timeout_ms=_POLL_MS, most=room)
             except (KafkaError, TransportError) as error:
                 _log.warning("%s: reading from Kafka failed, and goes on: %s", self._group, error)
                 await asyncio.sleep(_POLL_MS / 1000)
                 continue
             for place, records in found.items():
                 self._take(place, records)
+            for place, offset in reached(self._consumer).items():
+                if (ledger := self._ledgers.get(place)) is not None:
+                    ledger.position = max(offset, ledger.position)
             await asyncio.sleep(0)
+
+    def _places(self) -> dict[TopicPartition, int]:
+        return {place: ledger.position for place, ledger in self._ledgers.items()}
 
     def _room_left(self) -> int:
         return self._buffer - sum(map(len, self._ledgers.values())) if self.outlet.ready else 0

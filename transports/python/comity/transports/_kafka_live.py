@@ -12,17 +12,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from comity.sdk.address import from_kafka
+from comity.sdk.address import MAX_TEXT, from_kafka
 from comity.sdk.errors import ComityError
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
+from comity.transports._kafka_records import Records, reached, taken
 from comity.transports._outlet import Item
 from comity.transports.kafka_binding import decode
 
@@ -117,12 +118,14 @@ class Live:
         return False
 
     def _assign(self) -> None:
-        places = {
+        _seek(self._consumer, self._places())
+
+    def _places(self) -> dict[TopicPartition, int]:
+        return {
             TopicPartition(topic, number): offset
             for topic, channel in self._channels.items()
             for number, offset in channel.positions.items()
         }
-        _seek(self._consumer, places)
 
     def _drop_unwanted(self) -> None:
         for topic, channel in list(self._channels.items()):
@@ -140,7 +143,7 @@ class Live:
 
     async def _read_on(self) -> None:
         while True:
-            for place, records in (await _records(self._consumer)).items():
+            for place, records in (await _records(self._consumer, self._places)).items():
                 channel = self._channels.get(place.topic)
                 if channel is None or place.partition not in channel.positions:
                     continue
@@ -150,6 +153,9 @@ class Live:
                         channel.positions[place.partition] = record.offset + 1
                 if not self._wanted(place.topic, channel, place.partition):
                     channel.ignored += len(records)
+            for place, offset in reached(self._consumer).items():
+                if channel := self._channels.get(place.topic):
+                    channel.reach(place.partition, offset)
             if any(channel.ignored > _IGNORED for channel in self._channels.values()):
                 self._drop_unwanted()
                 self._assign()
@@ -211,14 +217,20 @@ class Live:
             self._second.assign([])  # it would fetch on
 
     async def _help(self, reading: Reading) -> None:
-        topic = reading.pattern.stem
-        _seek(self._second, {TopicPartition(topic, number): o for number, o in reading.next.items()})
-        helped = 0
+        topic, helped = reading.pattern.stem, 0
+
+        def places() -> dict[TopicPartition, int]:
+            return {TopicPartition(topic, number): offset for number, offset in reading.next.items()}
+
+        _seek(self._second, places())
         while reading.outlet.ready and reading in self._behind and helped < _HELPING:
-            for place, records in (await _records(self._second, _HELPING)).items():
+            for place, records in (await _records(self._second, places, _HELPING)).items():
                 helped += len(records)
                 if place.topic == topic:
                     _feed(reading, records)
+            if reading.outlet.ready:  # else what found no room is read again
+                for place, offset in reached(self._second).items():
+                    reading.next[place.partition] = max(offset, reading.next.get(place.partition, 0))
             if reading in self._behind and self._caught_up(reading):
                 self._behind.remove(reading)
                 if self._join(reading, len(self._second.partitions_for_topic(topic) or ())):
@@ -248,19 +260,27 @@ def _seek(consumer: Any, places: dict[TopicPartition, int]) -> None:
         consumer.seek(place, offset)
 
 
-async def _records(consumer: Any, most: int | None = None) -> dict[TopicPartition, list[Any]]:
+async def _records(
+    consumer: Any, behind: Callable[[], Mapping[TopicPartition, int]], most: int | None = None
+) -> Records:
     try:
-        found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS, max_records=most)
-        return found
+        return await taken(consumer, behind, timeout_ms=_POLL_MS, most=most)
     except KafkaError as error:
         _log.warning("reading from Kafka failed, and goes on: %s", error)
         await asyncio.sleep(_PAUSE)
         return {}
 
 
-@lru_cache(maxsize=16384)
 def address_of(topic: str, key: bytes | None) -> str:
     """The address of a record; empty where it is none of ours."""
+    if key is not None and len(key) > MAX_TEXT:  # nor is it remembered
+        _log.warning("a record of topic %s has a key of %d octets and was ignored", topic, len(key))
+        return ""
+    return _known_address(topic, key)
+
+
+@lru_cache(maxsize=16384)
+def _known_address(topic: str, key: bytes | None) -> str:
     try:
         return str(from_kafka(topic, key))
     except ComityError as error:

@@ -39,6 +39,8 @@ _LONGEST: Final = 1.0
 class Cluster(Clients):
     """The clients of one journal. Every topic named here has one partition."""
 
+    _isolation = "read_uncommitted"  # a stranger's open transaction must not hide where the journal ends
+
     def __init__(self, place: Place) -> None:
         super().__init__(place.settings)
         self.patience = place.patience
@@ -134,6 +136,12 @@ class Cluster(Clients):
                 yield (await reader.getmany(timeout_ms=_SILENCE_MS)).get(place, [])
         except (native.OffsetOutOfRangeError, native.ConsumerStoppedError):
             return
+        except UnicodeDecodeError as error:
+            at = await reader.position(place)
+            raise self.failure(
+                f"a record of the topic {topic} at offset {at}, or soon behind it, has a header whose name is not UTF-8, "
+                "and is none of a journal: see who else may write there, and restore it"
+            ) from error
         except (native.KafkaError, OSError, TimeoutError) as error:
             if not _is_away(error):
                 raise self._refusal(error) from error
