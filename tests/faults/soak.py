@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from comity.sdk.ports import Guarantee
+
 from ..conftest import broker_or_policy
+from ..transports.connections import opened
+from ..transports.contract import frame
 from .cluster import SERVICES, survives
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -25,3 +29,15 @@ async def test_nothing_is_lost_however_long_it_goes_on(
     seed = int(os.environ.get("COMITY_SEED") or random.randrange(1 << 32))
     with broker_or_policy(kind, nodes=3) as broker:
         await survives(broker, space, tmp_path, seed=seed, services=times * SERVICES, nodes=times * SERVICES)
+
+
+async def test_three_kafka_nodes_with_tls_go_on_without_one(space: str) -> None:
+    """Each node gives back what was produced (or it were not ready); two of three still confirm what is published."""
+    with broker_or_policy("kafka", nodes=3, tls=True) as broker:
+        assert broker.url.startswith("kafkas://127.0.0.1:")
+        broker.nodes[1].kill()
+        assert not broker.serves
+        async with opened(broker.url, timeout=60) as transport:
+            for number in range(20):
+                address = f"{space}.test.v1.things.k{number}"
+                await transport.publish(address, frame(b"x"), guarantee=Guarantee.AT_LEAST_ONCE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import ssl
 import sys
 import time
 from pathlib import Path
@@ -22,7 +21,6 @@ from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
-from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
 
@@ -202,27 +200,6 @@ async def test_up_status_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
 
 
 # ---------------------------------------------------------------------- groups
-
-
-@pytest.mark.slow
-async def test_three_nodes_with_tls_go_on_without_one() -> None:
-    """Each node gives back what was produced (or it were not ready); two of three still confirm what is produced."""
-    with broker_or_policy("kafka", nodes=3, tls=True) as broker:
-        assert broker.url.startswith("kafkas://127.0.0.1:")
-        hosts, _, authority = broker.url.partition("//")[2].partition("?ca=")
-        trust = ssl.create_default_context(cafile=authority)
-        broker.nodes[1].kill()
-        assert not broker.serves
-        producer: Any = AIOKafkaProducer(
-            bootstrap_servers=hosts, acks="all", security_protocol="SSL", ssl_context=trust
-        )
-        await producer.start()
-        try:
-            async with asyncio.timeout(60):
-                for partition in range(3):
-                    await producer.send_and_wait("comity-ready", b"x", partition=partition)
-        finally:
-            await producer.stop()
 
 
 async def test_what_is_not_acknowledged_comes_again_flagged(kafka_server: Broker, space: str) -> None:
