@@ -83,7 +83,33 @@ def _row(row: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def report(results: dict[str, list[dict[str, Any]]]) -> str:
+def _title(script: str) -> str:
+    return script.partition("_")[2].partition(".")[0].replace("_", " ")
+
+
+def _section(title: str, rows: list[dict[str, Any]]) -> str:
+    table = [
+        "| what | ours | peer in the same run | ratio | goal | met | note |",
+        "|---|---|---|---|---|---|---|",
+        *map(_row, rows),
+    ]
+    return (
+        "\n".join(
+            [f"## {title}", "", f"Measured on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}.", "", *table]
+        )
+        + "\n"
+    )
+
+
+def _sections(file: Path | None) -> dict[str, str]:
+    """What was written before, by title."""
+    if file is None or not file.exists():
+        return {}
+    _, *found = file.read_text(encoding="utf-8").split("\n## ")
+    return {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in found}
+
+
+def report(sections: dict[str, str]) -> str:
     """docs/benchmarks.md."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     head = [
@@ -92,33 +118,26 @@ def report(results: dict[str, list[dict[str, Any]]]) -> str:
         "Written by `make bench`; not edited by hand. Figures are medians of interleaved rounds in one run;",
         "trust the ratios more than the absolute times.",
         "",
-        f"- date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- machine: {_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         f"- Python {platform.python_version()}; {packages}",
     ]
-    for script, rows in results.items():
-        title = script.partition("_")[2].partition(".")[0].replace("_", " ")
-        head += [
-            "",
-            f"## {title}",
-            "",
-            "| what | ours | peer in the same run | ratio | goal | met | note |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        head += [_row(row) for row in rows]
-    return "\n".join(head) + "\n"
+    return "\n".join(["\n".join(head) + "\n", *(sections[title] for title in sorted(sections))])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, help="file to write; standard output by default")
-    parser.add_argument("--only", default="", help="run the scripts whose name contains this")
+    parser.add_argument(
+        "--only", default="", help="run what has this in its name, and keep the rest of the file"
+    )
     args = parser.parse_args()
-    scripts = [script for script in sorted(HERE.glob("bench_*.py")) if args.only in script.name]
-    kept = {
-        file.name: json.loads(file.read_text(encoding="utf-8")) for file in sorted(KEPT.glob("soak_*.json"))
-    }
-    text = report({script.name: _measure(script) for script in scripts} | kept)
+    kept = [file for file in sorted(KEPT.glob("soak_*.json")) if args.only in file.name]
+    results = {_title(file.name): json.loads(file.read_text(encoding="utf-8")) for file in kept}
+    for script in sorted(HERE.glob("bench_*.py")):
+        if args.only in script.name:
+            results[_title(script.name)] = _measure(script)
+    before = _sections(args.write) if args.only else {}
+    text = report(before | {title: _section(title, rows) for title, rows in results.items()})
     if args.write:
         args.write.write_text(text, encoding="utf-8")
     else:
