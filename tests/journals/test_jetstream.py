@@ -139,6 +139,15 @@ async def test_snapshots_taken_at_once_leave_the_later_one(url: str) -> None:
         assert await two.load_snapshot() == Snapshot(10, b"10")
 
 
+async def test_a_snapshot_of_entries_that_are_gone_is_refused(url: str, server: Broker) -> None:
+    async with open_journal(url) as journal:
+        await journal.save_snapshot(Snapshot(await journal.append(b"a"), b"state"))
+    await forget(server, f"comity-{url.rpartition('/')[2]}")
+    async with open_journal(url) as journal:
+        with pytest.raises(JournalError, match="the snapshot is at 1 and the entries end at 0"):
+            await journal.load_snapshot()
+
+
 async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Broker) -> None:
     async with open_journal(url) as journal:
         before = journal.incarnation

@@ -97,7 +97,13 @@ class JetStreamJournal(JournalBase):
                 return
 
     async def load_snapshot(self) -> Snapshot | None:
-        return await self._opened.load()
+        snapshot = await self._opened.load()
+        if snapshot is not None and snapshot.position > (end := await self.end()):
+            raise JournalError(
+                f"{self._place.shown}: the snapshot is at {snapshot.position} and the entries end at {end}: "
+                "their stream was replaced; restore it, or delete the stream of the state as well"
+            )
+        return snapshot
 
     async def truncate(self, position: int) -> None:
         check_truncation(position, (await self._opened.kept()).snapshot)
