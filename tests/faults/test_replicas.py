@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def snapshot_in(journal: Path) -> int:
 
 def end_of(journal: Path) -> int:
     return number_in(journal, "SELECT max(position) FROM entries")
+
+
+@contextmanager
+def between_transactions(journal: Path) -> Generator[None]:
+    """A block during which nobody else writes to the journal."""
+    with closing(sqlite3.connect(journal, timeout=20, isolation_level=None)) as file:
+        file.execute("BEGIN IMMEDIATE")
+        yield
+        file.execute("ROLLBACK")
 
 
 async def renew(agent: Agent, epoch: int, stop: asyncio.Event) -> list[tuple[Send, Answer]]:
@@ -68,7 +78,10 @@ async def test_two_services_on_one_journal_are_one_registry(
         epoch = (await agent.register()).data["epoch"]
         writing = group.create_task(renew(agent, epoch, stop))
         await eventually(lambda: end_of(journal) > SNAPSHOT_EVERY - 200, "the writers stand still", 40)
-        second.pause()
+        with between_transactions(
+            journal
+        ):  # one that stands still in the middle of its own holds up all others
+            second.pause()
         await eventually(lambda: snapshot_in(journal) > 0, "no snapshot was kept", 40)
         second.go_on()
         kept = snapshot_in(journal)
