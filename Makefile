@@ -55,7 +55,7 @@ types: setup ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-mutants: setup ## Prove that every MUST row has a property that bites (about 10 minutes)
+mutants: setup ## Prove that every MUST row has a property that bites (about a minute)
 	$(BIN)/python -m tests.mutants.run
 
 $(BENCH)/.installed: pyproject.toml tests/benchmarks/requirements.txt

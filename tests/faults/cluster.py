@@ -91,7 +91,9 @@ async def cluster_on(
     async with AsyncExitStack() as stack:
         for service in services:
             stack.push_async_callback(service.clear)
-        await asyncio.gather(*(service.start() for service in services))
+        async with asyncio.TaskGroup() as starting:  # whoever fails to start is told, not the others
+            for service in services:
+                starting.create_task(service.start())
         loads: list[Load] = []
         for number in range(LOADS):
             transport = connect(broker.url)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from aiokafka import (  # pyright: ignore[reportMissingTypeStubs]
     AIOKafkaProducer,
     TopicPartition,
 )
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin.config_resource import (  # pyright: ignore[reportMissingTypeStubs]
     ConfigResource,
     ConfigResourceType,
@@ -27,6 +25,7 @@ from comity.transports.brokers import Broker
 from comity.transports.journals.kafka import KafkaJournal
 from tests.journals.contract import *  # noqa: F403
 from tests.journals.contract import MakeJournal, read
+from tests.transports.kafka_operator import forget, make, operator, told_late
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -53,25 +52,6 @@ def url(kafka_server: Broker, name: str) -> str:
 @pytest.fixture
 def make_journal(url: str) -> MakeJournal:
     return lambda: open_journal(url)
-
-
-@asynccontextmanager
-async def operator(server: Broker) -> AsyncGenerator[Any]:
-    """An admin client, as an operator uses."""
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=server.url.removeprefix("kafka://"))
-    await admin.start()
-    yield admin
-    await admin.close()
-
-
-async def make(server: Broker, topic: str, config: dict[str, str], partitions: int = 1) -> None:
-    async with operator(server) as admin:
-        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=config)])
-
-
-async def forget(server: Broker, topic: str) -> None:
-    async with operator(server) as admin:
-        await admin.delete_topics([topic])
 
 
 # ------------------------------------------------------------------- the place
@@ -156,6 +136,17 @@ async def test_topics_made_by_hand_are_used(url: str, name: str, kafka_server: B
     async with open_journal(url) as journal:
         assert journal.incarnation == 4
         assert await journal.append(b"a") == 1
+
+
+async def test_settings_that_are_told_late_are_waited_for(
+    url: str, name: str, kafka_server: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica finds the topic that another has just made, and asks a broker that has not heard of it yet."""
+    await make(kafka_server, f"comity-{name}-1", {**FIT, "retention.ms": "1"})
+    told = told_late(monkeypatch)
+    with pytest.raises(JournalError, match=r"retention.ms is 1, and -1 is wanted"):
+        await open_journal(url).open()
+    assert told == [3, 3]
 
 
 async def test_a_topic_that_is_deleted_under_way_is_said(url: str, name: str, kafka_server: Broker) -> None:

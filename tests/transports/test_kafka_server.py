@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
-    AIOKafkaAdminClient,
     NewPartitions,
 )
 
@@ -23,6 +22,7 @@ from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
 from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -101,11 +101,9 @@ async def test_partitions_added_meanwhile_are_read_too(
         exact = {f"{space}.test.v1.things.k{number}": Inbox() for number in range(390, 400)}
         for address, its in exact.items():
             await transport.subscribe(address, its)
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.url.partition("//")[2])
-        await admin.start()
-        await admin.create_partitions({f"{space}.test.v1.things": NewPartitions(8)})
-        described = await admin.describe_topics([f"{space}.test.v1.things"])
-        await admin.close()
+        async with operator(kafka_server) as admin:
+            await admin.create_partitions({f"{space}.test.v1.things": NewPartitions(8)})
+            described = await admin.describe_topics([f"{space}.test.v1.things"])
         assert len(described[0]["partitions"]) == 8
         sent: set[bytes] = set()
 

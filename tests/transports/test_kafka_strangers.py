@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition  # pyright: ignore[reportMissingTypeStubs]
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.producer import message_accumulator  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.producer import producer as aioproducer  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.record import default_records  # pyright: ignore[reportMissingTypeStubs]
@@ -21,6 +20,7 @@ from comity.transports import _kafka_live, open_journal
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.kafka_operator import make
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -125,10 +125,7 @@ async def test_what_a_refused_batch_held_up_is_flushed_and_keeps_its_order(
 ) -> None:
     """After a refusal another producer goes on; the one before may still wait for the leader of a partition."""
     address, narrow, inbox = f"{space}.test.v1.things", f"{space}.test.v1.small", Inbox()
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka_server.url.removeprefix("kafka://"))
-    await admin.start()
-    await admin.create_topics([NewTopic(narrow, 1, 1, topic_configs={"max.message.bytes": "500000"})])
-    await admin.close()
+    await make(kafka_server, narrow, {"max.message.bytes": "500000"})
     async with opened(kafka_server.url, timeout=20) as transport:
         await transport.subscribe(address, inbox)
         await transport.publish(address, frame(b"0"), guarantee=SURE)

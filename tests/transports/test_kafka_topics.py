@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # pyright: ignore[reportMissingTypeStubs]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,22 +16,12 @@ from comity.transports._kafka_topics import BATCH, MAX_RECORD, findings
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.contract import Inbox, frame
+from tests.transports.kafka_operator import make, told_late
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
 SURE = Guarantee.AT_LEAST_ONCE
 SOUND = {"cleanup.policy": "delete", "max.message.bytes": str(2 * MAX_RECORD), "min.insync.replicas": "2"}
-
-
-async def make(
-    broker: Broker, topic: str, settings: Mapping[str, str] | None = None, partitions: int = 1
-) -> None:
-    """A topic as another program makes it."""
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=broker.url.removeprefix("kafka://"))
-    await admin.start()
-    answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(settings or {}))])
-    await admin.close()
-    assert not any(code for _, code, *_ in answer.topic_errors)
 
 
 # ------------------------------------------------------------------- the rules
@@ -102,6 +90,18 @@ async def test_a_topic_that_would_lose_events_is_refused(
             with pytest.raises(TransportError, match=f"topic {topic} cannot be used: {named}"):
                 await attempt
         await transport.publish(f"{space}.test.v1.others", frame(), guarantee=SURE)
+
+
+async def test_a_topic_is_looked_at_even_where_its_settings_are_told_late(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"{space}.test.v1.things"
+    await make(kafka_server, topic, {"cleanup.policy": "compact"})
+    told = told_late(monkeypatch)
+    async with opened(kafka_server.url) as transport:
+        with pytest.raises(TransportError, match=r"cleanup\.policy is compact, wanted delete"):
+            await transport.publish(topic, frame())
+    assert told == [3, 3]
 
 
 async def test_the_number_of_partitions_is_held_against_what_the_url_says(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka import errors as native
@@ -22,7 +22,7 @@ from comity.sdk.errors import TransportError
 from comity.transports._kafka_reach import advice
 from comity.transports._kafka_url import PARTITIONS, Settings
 
-__all__ = ["BATCH", "MAX_RECORD", "Finding", "Topics", "findings"]
+__all__ = ["BATCH", "MAX_RECORD", "Finding", "Topics", "findings", "settings_of"]
 
 _log = logging.getLogger(__name__)
 MAX_RECORD: Final = (1 << 20) + (1 << 17)
@@ -154,19 +154,33 @@ class Topics:
             _log.warning("%s: topic %s is at risk: %s", self._settings.shown, topic, one)
 
     async def _config(self, topic: str) -> dict[str, str]:
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(_SETTINGS))
-        (answer,) = await self._admin.describe_configs([resource])
-        code, _, _, _, entries = answer.resources[0]
-        if code and not self._silent:
+        while True:
+            reason, config = await settings_of(self._admin, topic, _SETTINGS)
+            if not reason.retriable:
+                break
+            await asyncio.sleep(_PAUSE)
+        if reason is not native.NoError and not self._silent:
             self._silent = True
-            reason = native.for_code(code).__name__
             _log.warning(
                 "%s: topics are taken as they are, since their settings may not be read (%s, first of %s)",
                 self._settings.shown,
-                reason,
+                reason.__name__,
                 topic,
             )
-        return {name: value for name, value, *_ in entries if value is not None}
+        return config
 
     def _error(self, text: str) -> TransportError:
         return TransportError(f"{self._settings.shown}: {text}")
+
+
+async def settings_of(
+    admin: Any, topic: str, names: Iterable[str]
+) -> tuple[type[native.KafkaError], dict[str, str]]:
+    """Those settings of `topic` among `names` that its brokers have, or why they are not told.
+
+    The broker that is asked may be behind the one that made the topic, and says so by a reason that is `retriable`.
+    """
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names))
+    (answer,) = await admin.describe_configs([resource])
+    code, _, _, _, entries = answer.resources[0]
+    return native.for_code(code), {name: value for name, value, *_ in entries if value is not None}

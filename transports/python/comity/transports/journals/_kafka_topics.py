@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import errors as native
 from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from comity.transports._kafka_topics import settings_of
 from comity.transports.journals._kafka_cluster import Cluster
 from comity.transports.journals._kafka_place import Place
 
@@ -153,20 +153,19 @@ class Topics:
 
     async def _config(self, topic: str, kind: _Kind) -> dict[str, str]:
         """The settings that count, but for those that such brokers do not have."""
-        names = dict.fromkeys([*kind.exact, *kind.least])
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic, names)
 
-        async def ask() -> Any:
-            (answer,) = await self._cluster.admin.describe_configs([resource])
-            return answer.resources[0]
+        async def ask() -> tuple[type[native.KafkaError], dict[str, str]]:
+            reason, config = await settings_of(self._cluster.admin, topic, [*kind.exact, *kind.least])
+            if reason.retriable:  # this broker may not have heard of it yet
+                raise reason(f"{topic} (DESCRIBE_CONFIGS)")
+            return reason, config
 
-        code, _, _, _, entries = await self._cluster.patiently(ask)
-        if code:
-            name = native.for_code(code).__name__
+        reason, config = await self._cluster.patiently(ask)
+        if reason is not native.NoError:
             raise self._cluster.failure(
-                f"the settings of the topic {topic} cannot be read ({name}): grant DESCRIBE_CONFIGS"
+                f"the settings of the topic {topic} cannot be read ({reason.__name__}): grant DESCRIBE_CONFIGS"
             )
-        return {name: value for name, value, *_ in entries if value is not None}
+        return config
 
     def _unfit(self, topic: str, setting: str, found: object, wanted: str, remedy: str) -> Exception:
         return self._cluster.failure(
