@@ -17,6 +17,7 @@ from aiokafka.admin.config_resource import (  # pyright: ignore[reportMissingTyp
     ConfigResource,
     ConfigResourceType,
 )
+from aiokafka.errors import KafkaTimeoutError  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry, Snapshot
@@ -90,6 +91,27 @@ async def test_nobody_there_is_said_at_once() -> None:
 
 
 # ------------------------------------------------------------------ the topics
+
+
+async def test_a_cluster_that_is_busy_with_itself_is_waited_for(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker answers, but numbers for producers are not to be had for a while, as during an election."""
+    start, refused = AIOKafkaProducer.start, list[Any]()
+
+    async def starts_late(producer: Any) -> None:
+        if len(refused) < 2:
+            refused.append(producer)
+            raise KafkaTimeoutError
+        await start(producer)
+
+    monkeypatch.setattr(AIOKafkaProducer, "start", starts_late)
+    async with open_journal(url) as journal:
+        assert await journal.append(b"a") == 1
+    assert len(refused) == 2
+    refused.clear()
+    with pytest.raises(JournalError, match="no answer within"):
+        await open_journal(url, patience=0.01).open()
 
 
 async def test_replicas_that_the_cluster_cannot_give_are_refused(url: str) -> None:

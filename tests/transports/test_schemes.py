@@ -77,3 +77,11 @@ def test_a_password_that_is_not_escaped_is_never_shown(scheme: str, mark: str) -
         connect(f"{scheme}://anna:QX7{mark}ZK9@host:1234")
     assert "QX7" not in str(caught.value)
     assert "ZK9" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["nats", "kafka", "mqtt", "ws", "memory"])
+@pytest.mark.parametrize("query", ["password=QX7", "x=1&password=QX7", "QX7@", "password=QX7&password=QX7"])
+def test_an_option_that_there_is_not_is_named_without_what_it_was_given(scheme: str, query: str) -> None:
+    with pytest.raises(ConfigError, match=r"unknown option|given twice") as caught:
+        connect(f"{scheme}://host?{query}")
+    assert "QX7" not in str(caught.value)

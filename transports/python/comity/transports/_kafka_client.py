@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -59,6 +59,7 @@ class Clients:
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         teach()
+        self._producer = self._control = None  # of an attempt before
         try:
             async with self.explaining():
                 self._admin = AIOKafkaAdminClient(**await self._common())
@@ -68,11 +69,14 @@ class Clients:
                 self._control = await self.consumer()
                 await self._control.start()
         except BaseException:
-            await self.close()
+            await self._disconnect()
             raise
 
     async def close(self) -> None:
         """Send what waits, for as long as the timeout, and disconnect."""
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         if self._producer is not None:
             await self._end_producer(self._producer)
         with contextlib.suppress(TimeoutError):  # TLS waits for the farewell of a broker that may be away
@@ -142,9 +146,9 @@ class Clients:
             found = await self._control.end_offsets(places)
         return {place.partition: offset for place, offset in found.items()}
 
-    async def begins(self, topic: str, among: Collection[int], since: float | None) -> dict[int, int]:
-        """Where reading begins in each partition `among` those of `topic`: at Unix second `since`, or at the end."""
-        begins = await self.ends(topic, among)
+    async def begins(self, topic: str, ends: Mapping[int, int], since: float | None) -> dict[int, int]:
+        """Where reading begins in each partition that `ends` tells the end of: there, or at Unix second `since`."""
+        begins = dict(ends)
         if since is not None:
             stamp = max(0, math.floor(since * 1000))
             places = {TopicPartition(topic, number): stamp for number in begins}

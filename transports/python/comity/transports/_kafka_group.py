@@ -159,7 +159,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
-        begins = await self._clients.begins(self.pattern.stem, self._first, self._since)
+        first = {number: end for number, end in ends.items() if number in self._first}
+        begins = await self._clients.begins(self.pattern.stem, first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         known = await self._consumer._coordinator.fetch_committed_offsets(places)
         for place in places:

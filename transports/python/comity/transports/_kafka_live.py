@@ -75,7 +75,8 @@ class Live:
         topic = reading.pattern.stem
         await self._clients.check_readable(topic)
         partitions = await self._clients.partitions(topic)
-        reading.next = await self._clients.begins(topic, needed(reading.pattern, partitions), since)
+        ends = await self._clients.ends(topic, needed(reading.pattern, partitions))
+        reading.next = await self._clients.begins(topic, ends, since)
         if self._join(reading, len(partitions)):
             self._assign()
 

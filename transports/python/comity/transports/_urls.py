@@ -79,18 +79,22 @@ def _parse(url: str) -> SplitResult:
 def options(
     url: str, known: Collection[str], overrides: Mapping[str, str | float] | None = None
 ) -> dict[str, str | float]:
-    """The query of `url`, overridden by `overrides`. Raises `ConfigError` for an unknown or repeated option."""
+    """The query of `url`, overridden by `overrides`. Raises `ConfigError` for an unknown or repeated option.
+
+    The error names the option alone: whoever writes one that there is not may have put a password into it.
+    """
+    shown = masked(url).partition("?")[0]
     found: dict[str, str | float] = {}
     for name, value in parse_qsl(_parse(url).query, keep_blank_values=True):
         if name in found:
-            raise ConfigError(f"{masked(url)}: option {name!r} is given twice")
+            raise ConfigError(f"{shown}: option {name!r} is given twice")
         found[name] = value
     found.update(overrides or {})
     for name in found:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            shown = "" if "@" in name else f" {name!r}"
-            raise ConfigError(f"{masked(url)}: unknown option{shown}; known are {listed}")
+            named = "" if "@" in name else f" {name!r}"
+            raise ConfigError(f"{shown}: unknown option{named}; known are {listed}")
     return found
 
 

@@ -51,11 +51,19 @@ class Cluster(Clients):
         self._closed = False
 
     async def open(self) -> None:
-        """Connect; fails at once where nobody listens. Raises `JournalError`."""
-        try:
-            await super().open()
-        except TransportError as error:
-            raise JournalError(str(error)) from error
+        """Connect; fails at once where nobody listens, and patiently where a cluster is busy with itself.
+
+        Raises `JournalError`.
+        """
+        deadline = asyncio.get_running_loop().time() + self.patience
+        while True:
+            try:
+                return await super().open()
+            except TransportError as error:
+                met = self._admin is not None and not self._closed  # one of the brokers answered
+                if not met or not _is_away(error) or asyncio.get_running_loop().time() > deadline:
+                    raise JournalError(str(error)) from error
+            await asyncio.sleep(_PAUSE)
 
     async def close(self) -> None:
         """Disconnect; readers end, and so do requests, which would connect again otherwise."""
