@@ -28,6 +28,8 @@ KINDS = {
     "nats": "jetstream:{url}/{name}?replicas=3&timeout=1",
 }
 """Brokers that keep a journal, and its URL."""
+OPENING = {"kafka": "?timeout=20", "nats": ""}
+"""What services are told of the transport: connecting to Kafka is five requests, and one of its brokers is dying."""
 LOADS = 4
 STANDSTILL = 60.0
 
@@ -87,7 +89,8 @@ async def cluster_on(
     broker: Broker, journal: str, namespace: str, directory: Path, seed: int
 ) -> AsyncGenerator[Cluster]:
     """Three services on `journal`, a URL, and load with connections of its own; gone after the block."""
-    services = [Service(broker.url, journal, namespace, directory=directory) for _ in range(SERVICES)]
+    url = broker.url + OPENING[broker.now.name]
+    services = [Service(url, journal, namespace, directory=directory) for _ in range(SERVICES)]
     async with AsyncExitStack() as stack:
         for service in services:
             stack.push_async_callback(service.clear)
