@@ -6,6 +6,7 @@ for lexical rules (duplicate names, number spelling, depth, size), which the cod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
@@ -33,10 +34,10 @@ _MAX_DEPTH = 8
 _MAX_KEYS = 64
 _MAX_ITEMS = 256
 _MAX_TEXT = 4096
-_MAX_KEY = 64
 _type: Callable[[Any], Any] = type
 _Container: TypeAlias = "dict[Any, Any] | list[Any]"
-_KEY_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_MAX_KEY = 64
+_NAMES = re.compile(r"[A-Za-z0-9_-]+")  # the keys of a map, one behind the other
 
 
 class Record(BaseModel):
@@ -127,29 +128,40 @@ def _container(value: _Container, depth: int) -> None:
         items = value
     for item in items:
         kind = _type(item)
-        if kind is dict or kind is list:
+        if kind is str:  # most are: what `_scalar` does, without its call
+            if len(item) > _MAX_TEXT:
+                raise _too_long()
+        elif kind is dict or kind is list:
             _container(item, depth - 1)
-        elif kind is not bool:
+        else:
             _scalar(item, kind)
 
 
 def _keys(value: dict[Any, Any]) -> None:
     if len(value) > _MAX_KEYS:
         raise PydanticCustomError("value_size", "Map or list should have fewer members")
-    for key in value:
-        if type(key) is not str or not 1 <= len(key) <= _MAX_KEY or not _KEY_CHARS.issuperset(key):
-            raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
+    try:
+        names = "".join(value)
+    except TypeError:
+        names = ""  # one of them is no string
+    fits = _NAMES.fullmatch(names) and (len(names) <= _MAX_KEY or max(map(len, value)) <= _MAX_KEY)
+    if value and ("" in value or not fits):
+        raise PydanticCustomError("map_key", "Keys should match ^[A-Za-z0-9_-]{{1,64}}$")
 
 
 def _scalar(value: Any, kind: Any) -> None:
     if kind is str:
         if len(value) > _MAX_TEXT:
-            raise PydanticCustomError("value_length", "String should have at most 4096 characters")
+            raise _too_long()
     elif kind is int or kind is float:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise PydanticCustomError("value_range", "Number should be finite and within 2^53-1")
     elif kind is not bool:
         raise PydanticCustomError("value_type", "Input should be a JSON scalar, list or map, without null")
+
+
+def _too_long() -> PydanticCustomError:
+    return PydanticCustomError("value_length", "String should have at most 4096 characters")
 
 
 def _unique(items: list[Any]) -> list[Any]:
