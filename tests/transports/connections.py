@@ -12,7 +12,7 @@ from comity.sdk.errors import TransportError
 from comity.sdk.ports import Transport
 from comity.transports import connect
 
-from .contract import MakeTransport, frame, until_only
+from .harness import MakeTransport, frame, until_only
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ import pytest
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
 
-from .contract import Inbox, MakeTransport, frame, settle, until
+from .harness import Inbox, MakeTransport, frame, settle, until
 from .proxy import Faults, Proxy
 
 __all__ = [

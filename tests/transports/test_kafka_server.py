@@ -21,7 +21,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, settle, until, until_only
 from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]

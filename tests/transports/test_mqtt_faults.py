@@ -17,7 +17,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, settle, until, until_only
 from tests.transports.mqtt_servers import SURE, served
 
 pytestmark = pytest.mark.broker

@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from comity.transports.brokers import Broker
 from tests.transports.connections import opener
-from tests.transports.contract import MakeTransport
 from tests.transports.faulty import *  # noqa: F403
 from tests.transports.faulty_order import *  # noqa: F403
+from tests.transports.harness import MakeTransport
 from tests.transports.proxy import Proxy, proxied
 
 pytestmark = pytest.mark.broker

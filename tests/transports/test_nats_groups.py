@@ -12,7 +12,7 @@ from comity.sdk.ports import Delivery
 from comity.transports import _nats_group, _nats_reading
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.nats_streams import SURE, acking, flags, jetstream, numbers
 
 pytestmark = pytest.mark.broker

@@ -21,7 +21,7 @@ from comity.transports._nats_reading import Live
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.nats_streams import SURE, acking, jetstream, numbers
 
 pytestmark = pytest.mark.broker

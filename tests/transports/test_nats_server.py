@@ -17,7 +17,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened, refused
-from tests.transports.contract import Inbox, frame, settle, until_only
+from tests.transports.harness import Inbox, frame, settle, until_only
 
 pytestmark = pytest.mark.broker
 
