@@ -16,7 +16,7 @@ import pytest
 from comity.sdk.errors import ConfigError
 from comity.transports.brokers import Broker, running
 
-pytest.register_assert_rewrite("tests.transports.contract", "tests.journals.contract")
+pytest.register_assert_rewrite("tests.transports", "tests.journals")
 
 NOT_RUN = "NOT RUN: "
 

@@ -53,5 +53,5 @@ def test_a_service_that_dies_on_the_way_ends_the_run_and_is_not_certified() -> N
 
 def test_nobody_on_the_broker_is_an_error_and_never_a_verdict() -> None:
     with pytest.raises(NobodyThere, match="nobody answers") as caught:
-        certify_live(LiveTarget("memory://conformance-empty", plans=3))
+        certify_live(LiveTarget("memory://conformance-empty", timeout=1, plans=3))
     assert caught.value.exit == 3

@@ -16,7 +16,7 @@ from comity.sdk.ports import Guarantee
 
 from ..conftest import broker_or_policy
 from ..transports.connections import opened
-from ..transports.contract import frame
+from ..transports.harness import frame
 from .cluster import SERVICES, survives
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

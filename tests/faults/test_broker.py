@@ -58,9 +58,10 @@ async def test_a_broker_that_stays_away_is_a_timeout(own_server: Broker, tmp_pat
         await asyncio.to_thread(own_server.kill)
         for _ in range(3):
             began = time.monotonic()
-            with pytest.raises(TimedOut):
-                await mesh.registry.count()
-            assert 0.6 < time.monotonic() - began < 2
+            async with asyncio.timeout(15):
+                with pytest.raises(TimedOut, match=r"within 0\.7 s"):
+                    await mesh.registry.count()
+            assert time.monotonic() - began > 0.6, "given up too soon"
         ended = await service.stop()
         assert ended.code == 0
         assert "Traceback" not in ended.err

@@ -18,7 +18,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.sdk.security import verify_frame
 from comity.transports.brokers import Broker
 from tests.faults.processes import Service, eventually, serving
-from tests.transports.contract import Inbox, until
+from tests.transports.harness import Inbox, until
 
 from ..conftest import broker_or_policy
 from .brokers import opened

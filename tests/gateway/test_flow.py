@@ -13,7 +13,7 @@ from comity.sdk.clock import SystemClock
 from comity.sdk.envelope import format_time
 from comity.sdk.errors import CapabilityError, LocalProtocolError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Delivery, Frame, Guarantee, Now, Transport
-from tests.transports.contract import Inbox, settle, until, until_only
+from tests.transports.harness import Inbox, settle, until, until_only
 
 from .brokers import Faulty, joined, names, opened
 from .cases import GATEWAY, NOW, event

@@ -13,7 +13,7 @@ from comity.mesh import Mesh, running_gateway, running_registry
 from comity.sdk.errors import Refused
 from comity.sdk.ports import Guarantee
 from tests.faults.agents import agent_on
-from tests.transports.contract import Inbox, until
+from tests.transports.harness import Inbox, until
 
 from .brokers import names, opened
 from .cases import event

@@ -12,7 +12,7 @@ from comity.sdk.errors import TransportError
 from comity.sdk.ports import Transport
 from comity.transports import connect
 
-from .contract import MakeTransport, frame, until_only
+from .harness import MakeTransport, frame, until_only
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def opener(url: str, **given: str | float) -> AsyncGenerator[MakeTransport
 async def refused(url: str, match: str, **options: str | float) -> str:
     """Assert that opening fails in time with that message, and leaves no task; returns the message."""
     tasks = asyncio.all_tasks()
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         with pytest.raises(TransportError, match=match) as caught:
             await connect(url, **{"timeout": 2} | options).open()
     await until_only(tasks)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pytest
 
@@ -27,86 +25,10 @@ from comity.sdk.errors import (
 )
 from comity.sdk.ports import Delivery, Frame, Guarantee, Json, Ordering, Transport
 
+from .harness import Inbox, MakeTransport, frame, settle, until, until_only
+from .kept import *  # noqa: F403
+
 VECTORS = Path(__file__).parents[2] / "spec/core/v1/vectors/addresses.json"
-
-
-class MakeTransport(Protocol):
-    """Opens a connection."""
-
-    def __call__(self, **options: str | float) -> Awaitable[Transport]: ...
-
-
-@runtime_checkable
-class Settling(Protocol):
-    """A transport that can say when all that the broker has was handed out."""
-
-    async def settled(self) -> None: ...
-
-
-@runtime_checkable
-class Mortal(Protocol):
-    """A transport that can end as if its process were killed."""
-
-    def abort(self) -> None: ...
-
-
-class Inbox(list[Delivery]):
-    """Collects deliveries; `expect` waits for a number of them, ten seconds at most."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._arrived = asyncio.Event()
-
-    def __call__(self, delivery: Delivery) -> None:
-        self.append(delivery)
-        self._arrived.set()
-
-    async def expect(self, count: int) -> Inbox:
-        """Return once there are `count`; fails after ten seconds, and where there are more."""
-        async with asyncio.timeout(10):
-            while len(self) < count:
-                self._arrived.clear()
-                await self._arrived.wait()
-        assert len(self) == count
-        return self
-
-    @property
-    def datas(self) -> list[object]:
-        """What arrived, in order."""
-        return [delivery.frame.data for delivery in self]
-
-
-def frame(data: bytes = b"{}", **attributes: str) -> Frame:
-    """A small event."""
-    return Frame({"specversion": "1.0", "id": "1", "source": "/test", "type": "Test"} | attributes, data)
-
-
-async def settle(*transports: Transport) -> None:
-    """Return once everything published on these connections has been handed to those who subscribed on them."""
-    for _ in range(2):
-        for transport in transports:
-            await transport.flush()
-            if isinstance(transport, Settling):  # it fetches, so that a round trip says nothing of deliveries
-                await transport.settled()
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Return once `condition` holds; fails after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
-            await asyncio.sleep(0.001)
-
-
-async def until_only(tasks: set[asyncio.Task[object]]) -> None:
-    """Fail unless, within two seconds, no tasks but these are left, or others in place of these that do the same."""
-    before = Counter(map(_work, tasks))
-    await until(lambda: not Counter(map(_work, asyncio.all_tasks())) - before, 2)
-
-
-def _work(task: asyncio.Task[object]) -> str:
-    return getattr(task.get_coro(), "__qualname__", "")
 
 
 async def test_a_frame_arrives_as_it_was_sent(make_transport: MakeTransport, space: str) -> None:
@@ -326,140 +248,6 @@ async def test_a_slow_consumer_is_bounded_counted_and_alone(
     subscription.resume()
     await slow.expect(200 - subscription.dropped)
     assert slow.datas[:16] == [b"%d" % number for number in range(16)]
-
-
-async def test_at_least_once_waits_for_room_there_or_here_or_is_refused(
-    make_transport: MakeTransport, space: str
-) -> None:
-    sender, receiver = await make_transport(), await make_transport(buffer=8)
-    address, inbox = f"{space}.test.v1.things", Inbox()
-    if Guarantee.AT_LEAST_ONCE not in sender.capabilities.guarantees:
-        with pytest.raises(CapabilityError, match="at-least-once"):
-            await sender.publish(address, frame(), guarantee=Guarantee.AT_LEAST_ONCE)
-        return
-    subscription = await receiver.subscribe(address, inbox)
-    subscription.pause()
-    sent = 0
-
-    async def send() -> None:
-        nonlocal sent
-        for number in range(50):
-            await sender.publish(address, frame(b"%d" % number), guarantee=Guarantee.AT_LEAST_ONCE)
-            sent += 1
-
-    sending = asyncio.create_task(send())
-    if sender.capabilities.publisher_waits:
-        await settle(sender, receiver)
-        assert not sending.done()
-        assert sent <= 9
-    else:
-        await sending
-        await settle(sender, receiver)
-        assert inbox == []
-    subscription.resume()
-    await inbox.expect(50)
-    await sending
-    assert inbox.datas == [b"%d" % number for number in range(50)]
-    assert subscription.dropped == 0
-
-
-async def test_a_refused_delivery_comes_again_flagged(make_transport: MakeTransport, space: str) -> None:
-    transport, address = await make_transport(), f"{space}.test.v1.things"
-    if Guarantee.AT_LEAST_ONCE not in transport.capabilities.guarantees:
-        with pytest.raises(CapabilityError):
-            await transport.publish(address, frame(), guarantee=Guarantee.AT_LEAST_ONCE)
-        return
-    inbox = Inbox()
-
-    def refuse_first(delivery: Delivery) -> None:
-        inbox(delivery)
-        (delivery.ack if delivery.redelivered else delivery.nack)()
-
-    await transport.subscribe(address, refuse_first)
-    await transport.publish(address, frame(b"again"), guarantee=Guarantee.AT_LEAST_ONCE)
-    await inbox.expect(2)
-    await settle(transport)
-    assert [(each.frame.data, each.redelivered) for each in inbox] == [(b"again", False), (b"again", True)]
-
-
-@pytest.mark.parametrize("group", [None, "g"])
-async def test_what_was_published_before_is_replayed_or_refused(
-    make_transport: MakeTransport, space: str, group: str | None
-) -> None:
-    transport, inbox, address = await make_transport(), Inbox(), f"{space}.test.v1.things.k"
-    if not transport.capabilities.replay:
-        with pytest.raises(CapabilityError, match="replay"):
-            await transport.subscribe(address, inbox, group=group, since=0)
-        return
-
-    async def send(*datas: bytes) -> None:
-        for data in datas:
-            await transport.publish(address, frame(data), guarantee=Guarantee.AT_LEAST_ONCE)
-
-    await send(b"1", b"2")
-    before = time.time()
-    await until(lambda: time.time() > before + 0.02)
-    since = before + 0.01
-    await send(b"3", b"4")
-    await transport.subscribe(address, inbox, group=group, since=since)
-    await send(b"5")
-    await inbox.expect(3)
-    assert inbox.datas == [b"3", b"4", b"5"]
-    everything = Inbox()
-    await transport.subscribe(f"{space}.test.v1.things.>", everything, since=since - 60)
-    await everything.expect(5)
-    assert everything.datas == [b"1", b"2", b"3", b"4", b"5"]
-
-
-async def test_the_last_value_is_remembered_or_refused(make_transport: MakeTransport, space: str) -> None:
-    transport, address = await make_transport(), f"{space}.test.v1.things.k"
-    ask: Callable[[str], Awaitable[Frame | None]] = getattr(transport, "last_value")  # noqa: B009
-    if not transport.capabilities.last_value:
-        with pytest.raises(CapabilityError, match="last value"):
-            await ask(address)
-        return
-    assert await ask(address) is None
-    for data in (b"old", b"new"):
-        await transport.publish(address, frame(data))
-    await transport.publish(f"{space}.test.v1.things.other", frame(b"other"))
-    assert await ask(address) == frame(b"new")
-
-
-async def test_a_death_notice_is_published_once_and_only_after_death_or_is_refused(
-    make_transport: MakeTransport, space: str
-) -> None:
-    witness, address = await make_transport(), f"{space}.test.v1.deaths.k"
-    if not witness.capabilities.death_notice:
-        with pytest.raises(CapabilityError, match="death notice"):
-            witness.on_death(address, frame())
-        return
-    inbox = Inbox()
-    await witness.subscribe(f"{space}.test.v1.deaths.*", inbox)
-    crashing, orderly = await make_transport(), await make_transport()
-    with pytest.raises(TransportError, match="already open"):
-        crashing.on_death(address, frame())
-    for number, transport in enumerate((crashing, orderly)):
-        await transport.close()
-        with pytest.raises(ConfigError):
-            transport.on_death("things", frame())
-        with pytest.raises(PayloadTooLarge):
-            transport.on_death(address, frame(b"x" * (transport.capabilities.max_payload + 1)))
-        transport.on_death(address, frame(b"replaced"))
-        transport.on_death(address, frame(b"%d" % number, subject="Euro €", datacontenttype="text/plain"))
-        await transport.open()
-    await orderly.close()
-    await settle(witness)
-    assert inbox == []
-    assert isinstance(crashing, Mortal)
-    crashing.abort()
-    crashing.abort()
-    (delivery,) = await inbox.expect(1)
-    assert delivery.address == address
-    assert delivery.frame == frame(b"0", subject="Euro €", datacontenttype="text/plain")
-    await witness.publish(address, frame(b"marker"))
-    await inbox.expect(2)
-    with pytest.raises(TransportError, match="not open"):
-        await crashing.publish(address, frame())
 
 
 async def test_a_callback_that_raises_harms_nobody(

@@ -15,7 +15,7 @@ import pytest
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
 
-from .contract import Inbox, MakeTransport, frame, settle, until
+from .harness import Inbox, MakeTransport, frame, settle, until
 from .proxy import Faults, Proxy
 
 __all__ = [
@@ -136,7 +136,7 @@ async def test_a_half_open_connection_is_given_up(
     await surely(sender, address, [b"before"])
     await until(lambda: b"before" in inbox.datas)
     proxy.half_open()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         try:
             await transport.publish(address, frame(b"meanwhile"), guarantee=best(transport))
             await transport.flush()

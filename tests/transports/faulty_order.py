@@ -9,8 +9,8 @@ import asyncio
 
 from comity.sdk.ports import Guarantee, Transport
 
-from .contract import Inbox, MakeTransport, frame, until
 from .faulty import PATIENCE, acknowledging, best, firsts, surely
+from .harness import Inbox, MakeTransport, frame, until
 from .proxy import Proxy
 
 __all__ = [

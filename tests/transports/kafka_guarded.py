@@ -37,7 +37,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
-from tests.transports.contract import frame
+from tests.transports.harness import frame
 
 PASSWORD = "p@ss/w:ord,%"
 QUOTED = "p%40ss%2Fw%3Aord%2C%25"

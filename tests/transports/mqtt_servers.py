@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from comity.sdk.ports import Delivery, Guarantee, Transport
-from tests.transports.contract import Inbox
+from tests.transports.harness import Inbox
 
 SURE = Guarantee.AT_LEAST_ONCE
 

@@ -14,7 +14,7 @@ import nats
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports.brokers import Broker
 
-from .contract import Inbox, until
+from .harness import Inbox, until
 
 __all__ = ["SURE", "acking", "flags", "halt", "jetstream", "numbers"]
 

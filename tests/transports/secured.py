@@ -14,7 +14,7 @@ import pytest
 
 from .certificates import Authority
 from .connections import opened, refused
-from .contract import Inbox, frame
+from .harness import Inbox, frame
 
 __all__ = [
     "Showing",

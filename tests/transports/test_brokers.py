@@ -22,7 +22,7 @@ from comity.sdk.ports import Durability
 from comity.transports import _layout, _mqtt_server, _processes, brokers, open_journal
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 
 pytestmark = pytest.mark.broker
 

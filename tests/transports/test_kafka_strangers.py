@@ -19,7 +19,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_live, open_journal
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.kafka_operator import make
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]

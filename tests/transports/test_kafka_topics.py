@@ -15,7 +15,7 @@ from comity.sdk.ports import Guarantee
 from comity.transports._kafka_topics import BATCH, MAX_RECORD, findings
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 from tests.transports.kafka_operator import make, told_late
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]

@@ -13,7 +13,7 @@ from comity.sdk.ports import Guarantee, Subscription
 from comity.transports import connect
 from tests.transports.connections import opener
 from tests.transports.contract import *  # noqa: F403
-from tests.transports.contract import Inbox, MakeTransport, frame
+from tests.transports.harness import Inbox, MakeTransport, frame
 
 
 @pytest_asyncio.fixture

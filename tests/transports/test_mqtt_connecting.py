@@ -12,7 +12,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.mqtt_servers import SURE, free_port, inside, says, served
 
 pytestmark = pytest.mark.broker

@@ -13,7 +13,7 @@ from comity.sdk.errors import PayloadTooLarge
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import cut
 
 pytestmark = pytest.mark.broker

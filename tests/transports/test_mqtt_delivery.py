@@ -10,7 +10,7 @@ from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import SURE, acknowledging, served
 
 pytestmark = pytest.mark.broker

@@ -7,14 +7,21 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from comity.transports import _mqtt_patience
 from comity.transports.brokers import Broker
 from tests.transports.connections import opener
-from tests.transports.contract import MakeTransport
 from tests.transports.faulty import *  # noqa: F403
 from tests.transports.faulty_order import *  # noqa: F403
+from tests.transports.harness import MakeTransport
 from tests.transports.proxy import Proxy, proxied
 
 pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are brief here on purpose, and waiting ever longer after those would be most of the time."""
+    monkeypatch.setattr(_mqtt_patience, "_LONGEST", 0.2)
 
 
 @pytest.fixture

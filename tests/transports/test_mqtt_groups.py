@@ -10,7 +10,7 @@ from comity.sdk.ports import Delivery, Guarantee, Transport
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, settle, until, until_only
 from tests.transports.mqtt_servers import SURE, acknowledging, cut, inside
 
 pytestmark = pytest.mark.broker

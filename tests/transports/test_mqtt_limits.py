@@ -8,7 +8,7 @@ from comity.sdk.errors import PayloadTooLarge
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import SURE, acknowledging, cut
 
 pytestmark = pytest.mark.broker

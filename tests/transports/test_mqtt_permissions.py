@@ -17,7 +17,7 @@ from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 from tests.transports.mqtt_servers import SURE, served
 
 pytestmark = pytest.mark.broker

@@ -16,7 +16,7 @@ from comity.sdk.ports import Delivery
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import SURE, acknowledging, cut, inside, served
 
 pytestmark = pytest.mark.broker

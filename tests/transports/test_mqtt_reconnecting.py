@@ -8,7 +8,7 @@ import pytest
 
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.mqtt_servers import SURE, acknowledging, cut, inside, served
 from tests.transports.proxy import Faults, proxied
 

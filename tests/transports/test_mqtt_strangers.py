@@ -10,7 +10,7 @@ import pytest
 
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle
+from tests.transports.harness import Inbox, frame, settle
 
 pytestmark = pytest.mark.broker
 

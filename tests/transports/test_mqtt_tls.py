@@ -12,7 +12,7 @@ from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 
 pytestmark = pytest.mark.broker
 

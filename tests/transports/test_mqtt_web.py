@@ -21,9 +21,6 @@ from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, opener, refused
 from tests.transports.contract import (
-    Inbox,
-    MakeTransport,
-    frame,
     test_a_closed_transport_refuses,
     test_a_death_notice_is_published_once_and_only_after_death_or_is_refused,
     test_a_frame_arrives_as_it_was_sent,
@@ -33,8 +30,8 @@ from tests.transports.contract import (
     test_closing_delivers_what_was_published,
     test_each_publisher_keeps_its_order,
     test_what_was_flushed_is_with_the_broker,
-    until,
 )
+from tests.transports.harness import Inbox, MakeTransport, frame, until
 from tests.transports.mqtt_servers import SURE, cut, free_port, says, served
 
 __all__ = [

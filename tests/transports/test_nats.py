@@ -10,7 +10,7 @@ import pytest_asyncio
 from comity.transports.brokers import Broker
 from tests.transports.connections import opener
 from tests.transports.contract import *  # noqa: F403
-from tests.transports.contract import MakeTransport
+from tests.transports.harness import MakeTransport
 
 pytestmark = pytest.mark.broker
 

@@ -9,11 +9,11 @@ import pytest_asyncio
 
 from comity.transports.brokers import Broker
 from tests.transports.connections import opener
-from tests.transports.contract import Inbox, MakeTransport, until
 from tests.transports.faulty import *  # noqa: F403
 from tests.transports.faulty import PATIENCE, acknowledging, firsts, surely
 from tests.transports.faulty_order import *  # noqa: F403
 from tests.transports.faulty_order import crowd
+from tests.transports.harness import Inbox, MakeTransport, until
 from tests.transports.proxy import Proxy, proxied
 
 pytestmark = pytest.mark.broker

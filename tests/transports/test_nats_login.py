@@ -12,7 +12,7 @@ from comity.sdk.errors import ConfigError, TransportError
 from comity.transports import connect
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened, refused
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.nats_jwt import Issuer, Operator, seed_file
 
 pytestmark = pytest.mark.broker

@@ -14,7 +14,7 @@ from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.docs.pages import ROOT, blocks
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame
+from tests.transports.harness import Inbox, frame
 
 pytestmark = pytest.mark.broker
 

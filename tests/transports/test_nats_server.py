@@ -17,7 +17,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened, refused
-from tests.transports.contract import Inbox, frame, settle, until_only
+from tests.transports.harness import Inbox, frame, settle, until_only
 
 pytestmark = pytest.mark.broker
 
@@ -51,9 +51,10 @@ def as_user(broker: Broker, credentials: str) -> str:
 
 
 async def test_nobody_listens() -> None:
-    began = time.monotonic()
-    await refused("nats://127.0.0.1:1", r"nats://127\.0\.0\.1:1: .*nobody listens there: start a server")
-    assert time.monotonic() - began < 1, "refused at once, not after the timeout"
+    """At once: the deadline of `refused` ends long before this timeout."""
+    await refused(
+        "nats://127.0.0.1:1", r"nats://127\.0\.0\.1:1: .*nobody listens there: start a server", timeout=60
+    )
 
 
 async def test_a_host_that_does_not_exist() -> None:
@@ -208,7 +209,7 @@ async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
     await transport.subscribe("a.b.v1.c", Inbox())
     await transport.publish("a.b.v1.c", frame())
     fragile.kill()
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         await transport.close()
     await until_only(tasks)
 

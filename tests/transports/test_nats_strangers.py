@@ -10,7 +10,7 @@ import pytest
 from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until
 from tests.transports.nats_streams import SURE, acking, jetstream
 
 pytestmark = pytest.mark.broker

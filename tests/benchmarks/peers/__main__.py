@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, Final
 
-from tests.benchmarks.peers._job import Peer
+from tests.benchmarks.peers._job import Conversing, Peer
 
 WINDOW: Final = 4096
 BATCH: Final = 256
@@ -91,7 +91,7 @@ class Child:
 
         async def client() -> None:
             for _ in range(count // window):
-                await self._peer.send_surely()
+                await self._conversing.send_surely()
 
         begun = time.monotonic()
         await asyncio.gather(*(client() for _ in range(window)))
@@ -99,12 +99,12 @@ class Child:
 
     async def answer(self) -> dict[str, float]:
         """Answer requests from now on."""
-        await self._peer.answer()
+        await self._conversing.answer()
         return {}
 
     async def expect(self) -> dict[str, float]:
         """Be ready for replies."""
-        await self._peer.expect(self._replied.set)
+        await self._conversing.expect(self._replied.set)
         return {}
 
     async def ask(self, count: int) -> dict[str, float]:
@@ -118,6 +118,12 @@ class Child:
             times.append(time.perf_counter() - begun)
         times.sort()
         return {"p50": times[count // 2], "p99": times[count * 99 // 100]}
+
+    @property
+    def _conversing(self) -> Conversing:
+        if not isinstance(self._peer, Conversing):
+            raise TypeError(f"{type(self._peer).__name__} waits for no acknowledgement and no reply")
+        return self._peer
 
     def _see(self) -> None:
         self._seen += 1

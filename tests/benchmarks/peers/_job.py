@@ -18,7 +18,7 @@ from comity.sdk.codec import encode_data
 from comity.sdk.family import load_family
 from comity.sdk.identity import Identity
 
-__all__ = ["AGENT", "FAMILY", "ByHand", "Peer", "found", "register"]
+__all__ = ["AGENT", "FAMILY", "ByHand", "Conversing", "Peer", "found", "register"]
 
 FAMILY: Final = load_family("registry")
 IDENTITY: Final = Identity.from_seed(bytes(range(32)))
@@ -50,17 +50,21 @@ class Peer(ABC):
     async def send(self) -> None:
         """Build, encode and publish one message; who waits for nothing loses it with its connection."""
 
-    async def send_surely(self) -> None:
-        """The same, and return once the broker has acknowledged it."""
-        raise NotImplementedError
 
+class Conversing(Peer):
+    """One that can also wait for the broker's word, and for replies."""
+
+    @abstractmethod
+    async def send_surely(self) -> None:
+        """Build, encode and publish one message, and return once the broker has acknowledged it."""
+
+    @abstractmethod
     async def answer(self) -> None:
         """Answer every request with a reply of the same size."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def expect(self, replied: Callable[[], None]) -> None:
         """Subscribe to the replies, and call `replied` for each that was read and is valid."""
-        raise NotImplementedError
 
 
 def register(size: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from comity.sdk.inbox import Accepted, Inbox
 from comity.sdk.outbox import Outbox
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import connect
-from tests.benchmarks.peers._job import FAMILY, IDENTITY, Peer, found, register
+from tests.benchmarks.peers._job import FAMILY, IDENTITY, Conversing, found, register
 
 __all__ = ["Ours"]
 
@@ -23,7 +23,7 @@ _REGISTER = FAMILY.messages["Register"]
 _FOUND = FAMILY.messages["Found"]
 
 
-class Ours(Peer):
+class Ours(Conversing):
     """See the module."""
 
     async def open(self) -> None:

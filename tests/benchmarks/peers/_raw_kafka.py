@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
-from tests.benchmarks.peers._job import AGENT, ByHand, Peer
+from tests.benchmarks.peers._job import AGENT, ByHand, Conversing, Peer
 
 __all__ = ["BATCH", "KafkaByHand", "KafkaByHandUnchecked", "KafkaBytes", "make_topics"]
 
@@ -89,7 +89,7 @@ class KafkaBytes(Peer):
                 await consumer.stop()
 
 
-class KafkaByHand(KafkaBytes):
+class KafkaByHand(KafkaBytes, Conversing):
     """The same job as the SDK, every attribute and the data validated by Pydantic."""
 
     checked = True

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import gmqtt
 from gmqtt.storage import PersistentStorage
 
-from tests.benchmarks.peers._job import AGENT, ByHand, Peer
+from tests.benchmarks.peers._job import AGENT, ByHand, Conversing, Peer
 
 __all__ = ["MqttByHand", "MqttByHandUnchecked", "MqttBytes"]
 
@@ -72,7 +72,7 @@ class MqttBytes(Peer):
         await self.subscribed.wait()
 
 
-class MqttByHand(MqttBytes):
+class MqttByHand(MqttBytes, Conversing):
     """The same job as the SDK, every attribute and the data validated by Pydantic."""
 
     checked = True

@@ -10,7 +10,7 @@ from typing import Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from tests.benchmarks.peers._job import AGENT, ByHand, Peer
+from tests.benchmarks.peers._job import AGENT, ByHand, Conversing, Peer
 
 __all__ = ["NatsByHand", "NatsByHandUnchecked", "NatsBytes"]
 
@@ -47,7 +47,7 @@ class NatsBytes(Peer):
         await self.client.flush()
 
 
-class NatsByHand(NatsBytes):
+class NatsByHand(NatsBytes, Conversing):
     """The same job as the SDK, every attribute and the data validated by Pydantic."""
 
     checked = True

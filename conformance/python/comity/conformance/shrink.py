@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from .plan import Operation, Plan
@@ -100,17 +101,17 @@ def shrink(plan: Plan, fails: Fails, *, seconds: float = 10.0) -> Plan:
 def _exhaust(
     plan: Plan, step: Callable[[Plan], Iterator[Plan]], fails: Fails, seen: set[str], deadline: float
 ) -> Plan:
-    """Apply one kind of step as often as it helps."""
-    found = True
+    """Apply one kind of step wherever it helps, once along the plan: what did not help before is not asked again."""
+    place, found = 0, True
     while found:
         found = False
-        for candidate in step(plan):
+        for candidate in islice(step(plan), place, None):
             if time.monotonic() > deadline:
                 return plan
-            if candidate.digest in seen or not any(op["op"] in _ACTS for op in candidate.operations):
-                continue
-            seen.add(candidate.digest)
-            if fails(candidate):
-                plan, found = candidate, True
-                break
+            if candidate.digest not in seen and any(op["op"] in _ACTS for op in candidate.operations):
+                seen.add(candidate.digest)
+                if fails(candidate):
+                    plan, found = candidate, True
+                    break
+            place += 1
     return plan

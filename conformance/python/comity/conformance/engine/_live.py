@@ -15,7 +15,7 @@ from comity.sdk.ports import Delivery, Frame, Subscription, Transport
 
 from ..law import Law
 from ..plan import Operation, Plan, identity
-from ..wire import NotAnEvent, address, data_of, document, dump
+from ..wire import NotAnEvent, address, data_of, document, dump, namespace_of
 from ._audit import audit
 from ._clients import Client, Known
 from ._craft import build
@@ -204,7 +204,8 @@ class LiveWorld:
     # ------------------------------------------------------------------ settling
 
     def _wants(self, op: str) -> bool:
-        return not str(self._sent[op][1].get("comityaddress")).startswith("elsewhere")
+        where = self._sent[op][1].get("comityaddress", self._namespace)
+        return namespace_of(str(where)) == self._namespace  # CORE-ADR-001
 
     def _open(self) -> list[str]:
         return [op for op, event in self._answered.items() if not event.is_set() and self._wants(op)]

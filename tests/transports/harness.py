@@ -1,0 +1,87 @@
+"""What tests of transports share: an inbox, a small event, and waiting for what is under way.
+
+Not responsible for connections, which `connections.py` makes, nor for what is promised, which is in `contract.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Protocol, runtime_checkable
+
+from comity.sdk.ports import Delivery, Frame, Transport
+
+__all__ = ["Inbox", "MakeTransport", "frame", "settle", "until", "until_only"]
+
+
+class MakeTransport(Protocol):
+    """Opens a connection."""
+
+    def __call__(self, **options: str | float) -> Awaitable[Transport]: ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A transport that can say when all that the broker has was handed out."""
+
+    async def settled(self) -> None: ...
+
+
+class Inbox(list[Delivery]):
+    """Collects deliveries; `expect` waits for a number of them, ten seconds at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._arrived = asyncio.Event()
+
+    def __call__(self, delivery: Delivery) -> None:
+        self.append(delivery)
+        self._arrived.set()
+
+    async def expect(self, count: int) -> Inbox:
+        """Return once there are `count`; fails after ten seconds, and where there are more."""
+        async with asyncio.timeout(10):
+            while len(self) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        assert len(self) == count
+        return self
+
+    @property
+    def datas(self) -> list[object]:
+        """What arrived, in order."""
+        return [delivery.frame.data for delivery in self]
+
+
+def frame(data: bytes = b"{}", **attributes: str) -> Frame:
+    """A small event."""
+    return Frame({"specversion": "1.0", "id": "1", "source": "/test", "type": "Test"} | attributes, data)
+
+
+async def settle(*transports: Transport) -> None:
+    """Return once everything published on these connections has been handed to those who subscribed on them."""
+    for _ in range(2):
+        for transport in transports:
+            await transport.flush()
+            if isinstance(transport, Settling):  # it fetches, so that a round trip says nothing of deliveries
+                await transport.settled()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return once `condition` holds; fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
+            await asyncio.sleep(0.001)
+
+
+async def until_only(tasks: set[asyncio.Task[object]]) -> None:
+    """Fail unless, within two seconds, no tasks but these are left, or others in place of these that do the same."""
+    before = Counter(map(_work, tasks))
+    await until(lambda: not Counter(map(_work, asyncio.all_tasks())) - before, 2)
+
+
+def _work(task: asyncio.Task[object]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "")
