@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ from comity.sdk.ports import Guarantee
 from ..conftest import broker_or_policy
 from ..transports.connections import opened
 from ..transports.contract import frame
-from .cluster import SERVICES, survives
+from .cluster import SERVICES, Strike, survives, survives_schedule
+from .versions import starting_as
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+VERSIONS = {"kafka": ("4.0.1", "4.1.2"), "nats": ("2.11.11", "2.15.1")}
+"""The older and the newer version of each broker between which nodes change."""
 
 
 @pytest.mark.parametrize(("kind", "times"), [("nats", 2), ("kafka", 1)])
@@ -46,3 +51,20 @@ async def test_three_kafka_nodes_with_tls_go_on_without_one(space: str) -> None:
             broker.nodes[1].kill()
             assert not broker.serves
             await publish()
+
+
+@pytest.mark.parametrize(("kind", "versions"), list(VERSIONS.items()))
+async def test_nodes_come_back_as_another_version(
+    kind: str, versions: tuple[str, str], tmp_path: Path, space: str
+) -> None:
+    """A rolling upgrade and back, on the same files, while everybody goes on."""
+    older, newer = versions
+    seed = int(os.environ.get("COMITY_SEED") or random.randrange(1 << 32))
+    dice = random.Random(seed)
+    schedule = [
+        Strike("node", n, to) for to in (newer, older) for n in dice.sample(range(SERVICES), SERVICES)
+    ]
+    with ExitStack() as stack:
+        with starting_as(kind, older):
+            broker = stack.enter_context(broker_or_policy(kind, nodes=3))
+        await survives_schedule(broker, space, tmp_path, seed, schedule, dice)
