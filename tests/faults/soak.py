@@ -57,13 +57,15 @@ async def test_three_kafka_nodes_with_tls_go_on_without_one(space: str) -> None:
 async def test_nodes_come_back_as_another_version(
     kind: str, versions: tuple[str, str], tmp_path: Path, space: str
 ) -> None:
-    """A rolling upgrade and back, on the same files, while everybody goes on."""
+    """A rolling upgrade and back, on the same files, while all go on and a service starts on the mixed cluster."""
     older, newer = versions
     seed = int(os.environ.get("COMITY_SEED") or random.randrange(1 << 32))
     dice = random.Random(seed)
-    schedule = [
-        Strike("node", n, to) for to in (newer, older) for n in dice.sample(range(SERVICES), SERVICES)
-    ]
+    schedule: list[Strike] = []
+    for to in (newer, older):
+        first, *others = dice.sample(range(SERVICES), SERVICES)
+        schedule += [Strike("node", first, to), Strike("service", dice.randrange(SERVICES))]
+        schedule += [Strike("node", node, to) for node in others]
     with ExitStack() as stack:
         with starting_as(kind, older):
             broker = stack.enter_context(broker_or_policy(kind, nodes=3))
