@@ -16,11 +16,27 @@ from pathlib import Path
 import pytest
 
 from comity.sdk.errors import ConfigError
+from comity.transports._broker_nodes import SERVERS
 from comity.transports._kafka_jars import cache
 
-__all__ = ["starting_as"]
+from ..conftest import not_had
+
+__all__ = ["VERSIONS", "fetch", "starting_as"]
+
+VERSIONS = {"kafka": ("4.0.1", "4.1.2"), "nats": ("2.11.11", "2.15.1")}
+"""The older and the newer version of each broker between which nodes change."""
 
 _PATIENCE = 300.0
+
+
+def fetch(kind: str) -> None:
+    """Get both versions of that kind, or follow the policy for machines that cannot."""
+    try:
+        for version in VERSIONS[kind]:
+            with starting_as(kind, version):
+                SERVERS[kind].version()
+    except ConfigError as error:
+        not_had(error)
 
 
 @contextmanager
