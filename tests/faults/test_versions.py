@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from comity.sdk.errors import JournalError
+from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Entry, Guarantee, Snapshot
 from comity.transports import open_journal
+from comity.transports._kafka_jars import jars
 from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
 from comity.transports._nats_url import NUMBERS, settings
@@ -30,11 +33,12 @@ from .versions import VERSIONS, fetch, starting_as
 
 
 @pytest.mark.broker
-async def test_streams_and_a_journal_go_on_over_an_upgrade_and_a_downgrade(space: str) -> None:
+async def test_what_a_newer_server_made_an_older_one_goes_on_with(space: str) -> None:
+    """Streams, a group and a journal; the way up first is `soak.py`'s."""
     older, newer = VERSIONS["nats"]
     fetch("nats")
     with ExitStack() as stack:
-        with starting_as("nats", older):
+        with starting_as("nats", newer):
             broker = stack.enter_context(broker_or_policy("nats"))
         journal, inbox, address = (
             open_journal(f"jetstream:{broker.url}/{space}"),
@@ -45,16 +49,17 @@ async def test_streams_and_a_journal_go_on_over_an_upgrade_and_a_downgrade(space
         async with opened(broker.url, stream=600) as transport:
             await transport.subscribe(address, acking(inbox), group="g")
             native = cast(Any, transport)._connection.native
-            for number, version in enumerate((older, newer, older), start=1):
+            await transport.publish(address, frame(b"0"), guarantee=Guarantee.AT_LEAST_ONCE)
+            for number, version in enumerate((newer, older, newer), start=1):
                 with starting_as("nats", version):
                     await asyncio.to_thread(broker.restart)
                 await journal.append(b"%d" % number)
                 await journal.save_snapshot(Snapshot(number, version.encode()))
                 await transport.publish(address, frame(b"%d" % number), guarantee=Guarantee.AT_LEAST_ONCE)
                 assert repr(native.connected_server_version) == f"<nats server v{version}>"
-            await inbox.expect(3)
+            await inbox.expect(4)
         assert await read(journal, 0, 3) == [Entry(n, b"%d" % n) for n in (1, 2, 3)]
-        assert await journal.load_snapshot() == Snapshot(3, older.encode())
+        assert await journal.load_snapshot() == Snapshot(3, newer.encode())
         await journal.close()
 
 
@@ -98,3 +103,27 @@ async def test_to_be_connected_anew_to_a_server_that_is_too_old_is_said(
         assert "2.9" not in caplog.text
         await eventually(lambda: "streams need nats-server 2.9 or later" in caplog.text, "nothing was said")
         await connection.close([])
+
+
+def test_another_kafka_than_the_pinned_one_can_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maven = tmp_path / "mvn"
+    maven.write_text(
+        """#!/bin/sh\necho "$@" >> "$0.asked"\nfor last; do :; done\n/bin/mkdir "${last#-DoutputDirectory=}"\n""",
+        encoding="utf-8",
+    )
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("COMITY_CACHE_DIR", str(tmp_path / "cache"))
+    pinned, *others = (jars(), *(_jars_of(version) for version in ("4.0.1", "4.0.1", "3.9.2")))
+    assert len({pinned, *others}) == 3, "each is kept apart, and got once"
+    asked = (tmp_path / "mvn.asked").read_text(encoding="utf-8")
+    assert re.findall(r"-Dkafka.version=(\S+)", asked) == [VERSIONS["kafka"][1], "4.0.1", "3.9.2"]
+    with pytest.raises(ConfigError, match=r"COMITY_KAFKA_VERSION=newest is no version such as 4\."):
+        _jars_of("newest")
+
+
+def _jars_of(version: str) -> Path:
+    with starting_as("kafka", version):
+        return jars()
