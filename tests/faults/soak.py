@@ -1,4 +1,5 @@
-"""`make soak`: every service and every broker node is killed, in an order that is another one each time.
+"""`make soak`: every service and every broker node is killed, and comes back as another version, in an order that is
+another one each time.
 
 Not part of `make test`, which has no minutes for it: pytest finds this file only by its name. `COMITY_SEED` repeats a
 schedule, which a failure names; the moments are the scheduler's.
