@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from comity.sdk.ports import Guarantee
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
@@ -27,7 +28,7 @@ async def main():
     await transport.open()
     await transport.subscribe(sys.argv[2], lambda delivery: print(int(delivery.frame.data), flush=True), group="g")
     print("up", flush=True)
-    await asyncio.sleep(60)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 asyncio.run(main())
 """
@@ -37,9 +38,9 @@ async def test_after_a_member_is_killed_the_other_has_all_and_only_what_its_sess
     mqtt_server: Broker, space: str
 ) -> None:
     """What it held and had not acknowledged, and its share until its session ended: mosquitto hands on neither."""
-    address, stayer = f"{space}.test.v1.things", Inbox()
+    address, stayer, pipe = f"{space}.test.v1.things", Inbox(), asyncio.subprocess.PIPE
     arguments = [sys.executable, "-c", MEMBER, mqtt_server.url, address]
-    member = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    member = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
     assert member.stdout is not None
     async with opened(mqtt_server.url) as other:
 
@@ -114,15 +115,44 @@ async def test_only_who_joins_a_group_is_connected_anew_and_once(mqtt_server: Br
         assert inside(brief)._link is link, "its session is short enough"
 
 
-async def test_who_stops_waiting_to_join_is_connected_all_the_same(mqtt_server: Broker, space: str) -> None:
+async def test_what_is_published_while_joining_arrives_once(mqtt_server: Broker, space: str) -> None:
+    """At QoS 0 and 1, and in doubt is none of it: the broker has answered before it is left."""
     address, inbox = f"{space}.test.v1.things", Inbox()
-    for turns in range(12):
-        async with opened(mqtt_server.url) as transport, opened(mqtt_server.url) as other:
-            joining = asyncio.create_task(transport.subscribe(address, Inbox(), group="g"))
-            for _ in range(turns):
-                await asyncio.sleep(0.002)
-            joining.cancel()
-            await asyncio.wait({joining})
-            await transport.subscribe(f"{address}.{turns}", inbox)
-            await other.publish(f"{address}.{turns}", frame(), guarantee=SURE)
-            await inbox.expect(turns + 1)
+    async with opened(mqtt_server.url) as joining, opened(mqtt_server.url) as other:
+        await other.subscribe(address, acknowledging(inbox))
+
+        async def publish(guarantee: Guarantee) -> None:
+            for number in range(500):
+                await joining.publish(address, frame(b"%d" % number), guarantee=guarantee)
+                await asyncio.sleep(0)
+
+        publishing = [asyncio.create_task(publish(guarantee)) for guarantee in Guarantee]
+        await until(lambda: len(inbox) > 10)
+        await joining.subscribe(f"{space}.test.v1.others", Inbox(), group="g")
+        assert not all(task.done() for task in publishing)
+        await asyncio.gather(*publishing)
+        await joining.flush()
+        await inbox.expect(1000)
+
+
+@pytest.mark.parametrize("moment", ["at once", "while it waits", "without a connection", "behind it"])
+async def test_who_stops_waiting_to_join_is_connected_all_the_same(
+    mqtt_server: Broker, space: str, moment: str
+) -> None:
+    address, inbox = f"{space}.test.v1.things", Inbox()
+    async with opened(mqtt_server.url) as transport, opened(mqtt_server.url) as other:
+        connection = inside(transport)
+        before = connection._link
+        reached = {
+            "at once": lambda: True,
+            "while it waits": lambda: not connection._up.is_set(),
+            "without a connection": lambda: connection._link is None,
+            "behind it": lambda: connection._link not in (None, before),
+        }
+        joining = asyncio.create_task(transport.subscribe(address, Inbox(), group="g"))
+        await until(reached[moment])
+        joining.cancel()
+        await asyncio.wait({joining})
+        await transport.subscribe(f"{address}.k", inbox)
+        await other.publish(f"{address}.k", frame(), guarantee=SURE)
+        await inbox.expect(1)

@@ -86,7 +86,7 @@ class Connection:
         except BaseException as error:
             self._closed = True
             if isinstance(error, OSError | RemoteProtocolError):
-                raise self._explained(error) from error
+                raise self._error(f"{str(error) or 'timed out'}: {advice(error)}") from error
             raise
 
     async def shorten_session(self, seconds: int) -> None:
@@ -97,18 +97,13 @@ class Connection:
         connect = self._settings.connect
         if connect.session <= seconds:
             return
-        sent = self._unsure.sent
         await self.barrier()
         while self._link is None:  # it broke meanwhile
             await self.barrier()
-        self._unsure.settle(sent)
         self._settings = replace(self._settings, connect=replace(connect, session=seconds))
-        try:
-            await self._end_session(keep=True)
-        finally:
-            self._answers.fail(ConnectionResetError("connecting anew"))
-            self._unsure.on_loss()
-            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+        self._up.clear()  # what is published from here on waits for the next connection
+        self._why = "connecting anew"
+        self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
         await self.barrier()
 
     # ------------------------------------------------------------- publishing
@@ -271,6 +266,7 @@ class Connection:
         if link is not None:
             link.send(disconnect(keep=keep))
             await link.close(self._settings.timeout)
+        self._answers.fail(ConnectionResetError("disconnected"))
 
     def _accept(self, link: Link, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
@@ -290,6 +286,17 @@ class Connection:
         self._unsure.send_kept(link.send)
         self._patience.begin(asyncio.get_running_loop().time())
         self._up.set()
+
+    async def _connect_anew(self) -> None:
+        """The same session over another connection, once the broker has answered what came by this one."""
+        sent = self._unsure.sent
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.timeout):
+                if await self._round_trip():
+                    self._unsure.settle(sent)
+        await self._end_session(keep=True)
+        self._unsure.on_loss()
+        await self._reconnect()
 
     async def _reconnect(self) -> None:
         while not self._closed:
@@ -394,7 +401,8 @@ class Connection:
 
     async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
         """Send once there is room and a connection; cancelled before, nothing is sent."""
-        await self._sure.window.enter(self._limit)
+        own = self._settings.connect.window
+        await self._sure.window.enter(min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own)))
         try:
             await self._up.wait()
             self._check()
@@ -415,12 +423,6 @@ class Connection:
             self._last_id = self._last_id % 65535 + 1
             if self._last_id not in self._sure and self._last_id not in self._answers:
                 return self._last_id
-
-    @property
-    def _limit(self) -> int:
-        """Messages at QoS 1 that may be unconfirmed."""
-        own = self._settings.connect.window
-        return min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own))
 
     @property
     def _waiting(self) -> int:
@@ -445,6 +447,3 @@ class Connection:
 
     def _error(self, text: str) -> TransportError:
         return TransportError(f"{self._settings.shown}: {text}")
-
-    def _explained(self, error: Exception) -> TransportError:
-        return self._error(f"{str(error) or 'timed out'}: {advice(error)}")
