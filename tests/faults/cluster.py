@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from comity.transports import connect
 from comity.transports.brokers import Broker
@@ -18,9 +19,19 @@ from comity.transports.brokers import Broker
 from .load import Load
 from .order import told_out_of_order
 from .processes import Service, eventually
+from .versions import starting_as
 from .watching import Watched, watched_on
 
-__all__ = ["KINDS", "SERVICES", "Cluster", "cluster_on", "schedule_of", "survives"]
+__all__ = [
+    "KINDS",
+    "SERVICES",
+    "Cluster",
+    "Strike",
+    "cluster_on",
+    "schedule_of",
+    "survives",
+    "survives_schedule",
+]
 
 SERVICES = 3
 KINDS = {
@@ -34,14 +45,22 @@ LOADS = 4
 STANDSTILL = 60.0
 
 
+class Strike(NamedTuple):
+    """Whom it hits, a `service` or a `node`; which is killed, or stopped to come back as another `version`."""
+
+    kind: str
+    number: int
+    version: str | None = None
+
+
 class Cluster:
     """A broker, three services on one journal in it, and agents who ask all of them."""
 
     def __init__(self, broker: Broker, services: list[Service], loads: list[Load], pair: Watched) -> None:
         self.broker, self.services, self.loads, self.pair = broker, services, loads, pair
 
-    async def survive(self, schedule: list[tuple[str, int]], dice: random.Random) -> None:
-        """Kill what the schedule names, let the load go on without it, start it again; all under load.
+    async def survive(self, schedule: list[Strike], dice: random.Random) -> None:
+        """Strike what the schedule names, let the load go on without it, start it again; all under load.
 
         In the end one service is left, which has to account for everything that any of them acknowledged. Fails where
         the load stands still with one dead.
@@ -51,8 +70,8 @@ class Cluster:
                 group.create_task(load.run())
             group.create_task(self.pair.write())
             await self._go_on(dice.randrange(50, 200))
-            for kind, number in schedule:
-                await self._strike(kind, number, dice.randrange(50, 200))
+            for strike in schedule:
+                await self._strike(strike, dice.randrange(50, 200))
                 await self._go_on(dice.randrange(1, 100))
             for service in dice.sample(self.services, SERVICES - 1):
                 assert (await service.stop()).code == 0
@@ -61,20 +80,36 @@ class Cluster:
                 load.stop()
             self.pair.stop()
 
-    async def _strike(self, kind: str, number: int, enough: int) -> None:
+    async def _strike(self, strike: Strike, enough: int) -> None:
         for load in self.loads:
             load.killed()
-        if kind == "service":
-            await self.services[number].kill()
+        if strike.kind == "service":
+            service = self.services[strike.number]
+            await service.kill()
+            await self._go_on(enough)
+            await service.start()
         else:
-            await asyncio.to_thread(self.broker.nodes[number].kill)
-        await self._go_on(enough)
-        if kind == "service":
-            await self.services[number].start()
-        else:
-            await asyncio.to_thread(self.broker.nodes[number].restart)
+            await asyncio.to_thread(self._end_node, strike)
+            await self._go_on(enough)
+            await asyncio.to_thread(self._start_node, strike)
         for load in self.loads:
             load.restarted()
+
+    def _end_node(self, strike: Strike) -> None:
+        node = self.broker.nodes[strike.number]
+        if strike.version is None:
+            node.kill()
+        else:
+            node.stop()
+
+    def _start_node(self, strike: Strike) -> None:
+        node = self.broker.nodes[strike.number]
+        if strike.version is None:
+            node.restart()
+        else:
+            with starting_as(self.broker.now.name, strike.version):
+                node.restart()
+            assert strike.version in Path(f"/proc/{node.now.pid}/cmdline").read_text(encoding="utf-8")
 
     async def _go_on(self, more: int) -> None:
         enough = self._answered() + more
@@ -107,12 +142,12 @@ async def cluster_on(
         yield Cluster(broker, services, loads, pair)
 
 
-def schedule_of(seed: int, services: int, nodes: int) -> tuple[list[tuple[str, int]], random.Random]:
+def schedule_of(seed: int, services: int, nodes: int) -> tuple[list[Strike], random.Random]:
     """So many kills of services and of nodes, in an order that the seed decides; each of them once before one again."""
     dice = random.Random(seed)
     whom = dice.sample(range(SERVICES), SERVICES), dice.sample(range(SERVICES), SERVICES)
-    kills = [("service", whom[0][n % SERVICES]) for n in range(services)]
-    kills += [("node", whom[1][n % SERVICES]) for n in range(nodes)]
+    kills = [Strike("service", whom[0][n % SERVICES]) for n in range(services)]
+    kills += [Strike("node", whom[1][n % SERVICES]) for n in range(nodes)]
     dice.shuffle(kills)
     return kills, dice
 
@@ -125,6 +160,13 @@ async def survives(
     REG-DUR-001, REG-REV-002 and REG-REV-004 are put to the test in every load, and nothing is violated.
     """
     schedule, dice = schedule_of(seed, services, nodes)
+    await survives_schedule(broker, namespace, directory, seed, schedule, dice)
+
+
+async def survives_schedule(
+    broker: Broker, namespace: str, directory: Path, seed: int, schedule: list[Strike], dice: random.Random
+) -> None:
+    """See `survives`."""
     journal = KINDS[broker.now.name].format(url=broker.url, name=namespace)
     told = f"seed {seed}: {schedule}"
     async with cluster_on(broker, journal, namespace, directory, seed) as cluster:

@@ -1,4 +1,5 @@
-"""`make soak`: every service and every broker node is killed, in an order that is another one each time.
+"""`make soak`: every service and every broker node is killed, and comes back as another version, in an order that is
+another one each time.
 
 Not part of `make test`, which has no minutes for it: pytest finds this file only by its name. `COMITY_SEED` repeats a
 schedule, which a failure names; the moments are the scheduler's.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from comity.sdk.ports import Guarantee
 from ..conftest import broker_or_policy
 from ..transports.connections import opened
 from ..transports.harness import frame
-from .cluster import SERVICES, survives
+from .cluster import SERVICES, Strike, survives, survives_schedule
+from .versions import VERSIONS, fetch, starting_as
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -46,3 +49,21 @@ async def test_three_kafka_nodes_with_tls_go_on_without_one(space: str) -> None:
             broker.nodes[1].kill()
             assert not broker.serves
             await publish()
+
+
+@pytest.mark.parametrize("kind", list(VERSIONS))
+async def test_nodes_come_back_as_another_version(kind: str, tmp_path: Path, space: str) -> None:
+    """A rolling upgrade and back, on the same files, while all go on and a service starts on the mixed cluster."""
+    older, newer = VERSIONS[kind]
+    fetch(kind)
+    seed = int(os.environ.get("COMITY_SEED") or random.randrange(1 << 32))
+    dice = random.Random(seed)
+    schedule: list[Strike] = []
+    for to in (newer, older):
+        first, *others = dice.sample(range(SERVICES), SERVICES)
+        schedule += [Strike("node", first, to), Strike("service", dice.randrange(SERVICES))]
+        schedule += [Strike("node", node, to) for node in others]
+    with ExitStack() as stack:
+        with starting_as(kind, older):
+            broker = stack.enter_context(broker_or_policy(kind, nodes=3))
+        await survives_schedule(broker, space, tmp_path, seed, schedule, dice)

@@ -4,7 +4,8 @@ Responsible for finding Java and Maven, for saying what to install where they ar
 Not responsible for running a broker: `_kafka_server.py` is.
 
 The jars stand in a directory named after the pinned `kafka-pom.xml`, under `COMITY_CACHE_DIR`, else `comity`
-under `XDG_CACHE_HOME` or `~/.cache`; a second start needs neither Maven nor a network.
+under `XDG_CACHE_HOME` or `~/.cache`; a second start needs neither Maven nor a network. `COMITY_KAFKA_VERSION` names
+another version than the pinned one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Final
 
 from comity.sdk.errors import ConfigError
 
-__all__ = ["find_java", "jars", "version"]
+__all__ = ["cache", "find_java", "jars", "version"]
 
 _OLDEST_JAVA: Final = 17
 _PATIENCE: Final = 600.0
@@ -50,11 +51,14 @@ def find_java() -> str:
 
 
 def version() -> str:
-    """The version of Kafka that the pom pins, such as `4.1.2`."""
-    match = re.search(r"<artifactId>kafka_[^<]*</artifactId>\s*<version>([^<]+)<", _pom().decode())
+    """The version of Kafka that `COMITY_KAFKA_VERSION` names, else the one that the pom pins, such as `4.1.2`."""
+    match = re.search(r"<kafka.version>([^<]+)<", _pom().decode())
     if match is None:
         raise ConfigError("kafka-pom.xml names no version of Kafka")
-    return match[1]
+    named = os.environ.get("COMITY_KAFKA_VERSION")
+    if named and not re.fullmatch(r"\d+(\.\d+)+", named):
+        raise ConfigError(f"COMITY_KAFKA_VERSION={named} is no version such as {match[1]}")
+    return named or match[1]
 
 
 def jars() -> Path:
@@ -63,7 +67,7 @@ def jars() -> Path:
     Raises `ConfigError` where Maven is missing or cannot get them.
     """
     pom = _pom()
-    place = _cache() / f"kafka-{version()}-{hashlib.sha256(pom).hexdigest()[:12]}"
+    place = cache() / f"kafka-{version()}-{hashlib.sha256(pom).hexdigest()[:12]}"
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,8 @@ def _pom() -> bytes:
     return (files("comity.transports") / "kafka-pom.xml").read_bytes()
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Directory of what is downloaded once and kept for the user; it may not be there yet."""
     own, shared = os.environ.get("COMITY_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
     return Path(own) if own else Path(shared or Path.home() / ".cache", "comity")
 
@@ -92,6 +97,7 @@ def _resolve(pom: bytes, place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="kafka-", dir=place.parent) as directory:
         Path(directory, "pom.xml").write_bytes(pom)
         arguments = ["-q", "-B", "-f", f"{directory}/pom.xml", _PLUGIN, "-DincludeScope=runtime"]
+        arguments += [f"-Dkafka.version={version()}"]
         try:
             done = subprocess.run(
                 [maven, *arguments, f"-DoutputDirectory={directory}/jars"],

@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
 from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_beat import Beat
 from comity.transports._mqtt_hand import InHand
 from comity.transports._mqtt_link import Link
 from comity.transports._mqtt_patience import FIGHT, Patience
@@ -63,7 +65,7 @@ class Connection:
         self._link: Link | None = None
         self._up = asyncio.Event()
         self._reconnecting: asyncio.Task[None] | None = None
-        self._beat: asyncio.TimerHandle | None = None
+        self._beat = Beat()
         self._why = ""
         self._topics = Topics(settings.shown, on_refusal)
         self._last_id = 0
@@ -84,8 +86,25 @@ class Connection:
         except BaseException as error:
             self._closed = True
             if isinstance(error, OSError | RemoteProtocolError):
-                raise self._explained(error) from error
+                raise self._error(f"{str(error) or 'timed out'}: {advice(error)}") from error
             raise
+
+    async def shorten_session(self, seconds: int) -> None:
+        """Have the broker keep the session for `seconds` at most, from when it returns.
+
+        MQTT says that with a new connection only; it resumes the session. Raises `TransportError`.
+        """
+        connect = self._settings.connect
+        if connect.session <= seconds:
+            return
+        await self.barrier()
+        while self._link is None:  # it broke meanwhile
+            await self.barrier()
+        self._settings = replace(self._settings, connect=replace(connect, session=seconds))
+        self._up.clear()  # what is published from here on waits for the next connection
+        self._why = "connecting anew"
+        self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
+        await self.barrier()
 
     # ------------------------------------------------------------- publishing
 
@@ -187,8 +206,7 @@ class Connection:
         link, self._link = self._link, None
         if self._reconnecting is not None:
             self._reconnecting.cancel()
-        if self._beat is not None:
-            self._beat.cancel()
+        self._beat.stop()
         if link is not None:
             link.abort()
         self._fail_all("the connection was aborted")
@@ -231,7 +249,7 @@ class Connection:
         self.in_hand.begin()
         try:
             link.send(settings.connect.encode())
-            resumed = self._accept(await self._answers.connack)
+            resumed = self._accept(link, await self._answers.connack)
             await self._topics.restore(self._ask, resumed=resumed)
             self._send_what_waits(link, resumed=resumed)
         except BaseException:
@@ -240,16 +258,17 @@ class Connection:
             raise
         return resumed
 
-    async def _end_session(self) -> None:
+    async def _end_session(self, *, keep: bool = False) -> None:
+        """Disconnect; the broker forgets the session, unless it is to `keep` it for its time."""
         link, self._link = self._link, None
         self._up.clear()
-        if self._beat is not None:
-            self._beat.cancel()
+        self._beat.stop()
         if link is not None:
-            link.send(disconnect())
+            link.send(disconnect(keep=keep))
             await link.close(self._settings.timeout)
+        self._answers.fail(ConnectionResetError("disconnected"))
 
-    def _accept(self, connack: bytes) -> bool:
+    def _accept(self, link: Link, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
         if len(connack) < 2 or connack[1]:
             code = connack[1] if len(connack) > 1 else 0x80
@@ -259,9 +278,7 @@ class Connection:
             raise self._error("the broker offers no subscription identifiers: use another one")
         keep_alive = self.offers.numbers.get(Property.KEEP_ALIVE, self._settings.connect.keep_alive)
         if keep_alive:
-            self._beat = asyncio.get_running_loop().call_later(
-                keep_alive / 2, self._keep_alive, keep_alive / 2, 0
-            )
+            self._beat.start(link, self._answers, keep_alive / 2)
         return connack[:1] == _RESUMED
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
@@ -270,18 +287,16 @@ class Connection:
         self._patience.begin(asyncio.get_running_loop().time())
         self._up.set()
 
-    def _keep_alive(self, interval: float, seen: int) -> None:
-        """Ask whether the broker is there; a connection that had nothing from it since last time is given up."""
-        if self._link is None:
-            return
-        if self._link.received == seen:
-            self._link.abort(ConnectionResetError(f"nothing heard for {interval:g} s"))
-            return
-        self._answers.expect_beat()
-        self._beat = asyncio.get_running_loop().call_later(
-            interval, self._keep_alive, interval, self._link.received
-        )
-        self._link.send(PING)
+    async def _connect_anew(self) -> None:
+        """The same session over another connection, once the broker has answered what came by this one."""
+        sent = self._unsure.sent
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.timeout):
+                if await self._round_trip():
+                    self._unsure.settle(sent)
+        await self._end_session(keep=True)
+        self._unsure.on_loss()
+        await self._reconnect()
 
     async def _reconnect(self) -> None:
         while not self._closed:
@@ -302,8 +317,7 @@ class Connection:
         self._up.clear()
         self._why = str(error or "the broker closed the connection")
         self._unsure.on_loss()
-        if self._beat is not None:
-            self._beat.cancel()
+        self._beat.stop()
         self._answers.fail(error or ConnectionResetError("the broker closed the connection"))
         if was_up:
             self._patience.end(asyncio.get_running_loop().time())
@@ -387,7 +401,8 @@ class Connection:
 
     async def _send_surely(self, write: Callable[[int, bool], bytes]) -> asyncio.Future[None]:
         """Send once there is room and a connection; cancelled before, nothing is sent."""
-        await self._sure.window.enter(self._limit)
+        own = self._settings.connect.window
+        await self._sure.window.enter(min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own)))
         try:
             await self._up.wait()
             self._check()
@@ -408,12 +423,6 @@ class Connection:
             self._last_id = self._last_id % 65535 + 1
             if self._last_id not in self._sure and self._last_id not in self._answers:
                 return self._last_id
-
-    @property
-    def _limit(self) -> int:
-        """Messages at QoS 1 that may be unconfirmed."""
-        own = self._settings.connect.window
-        return min(own, self.offers.numbers.get(Property.RECEIVE_MAXIMUM, own))
 
     @property
     def _waiting(self) -> int:
@@ -438,6 +447,3 @@ class Connection:
 
     def _error(self, text: str) -> TransportError:
         return TransportError(f"{self._settings.shown}: {text}")
-
-    def _explained(self, error: Exception) -> TransportError:
-        return self._error(f"{str(error) or 'timed out'}: {advice(error)}")

@@ -244,9 +244,9 @@ def acknowledge(packet: int) -> bytes:
     return b"\x40\x02" + packet.to_bytes(2)
 
 
-def disconnect() -> bytes:
-    """A DISCONNECT that ends the session as well."""
-    return b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
+def disconnect(*, keep: bool = False) -> bytes:
+    """A DISCONNECT without a death notice; it ends the session as well, unless that is to `keep` its time."""
+    return b"\xe0\x00" if keep else b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
 
 
 def read_publish(first: int, body: bytes) -> Publish:

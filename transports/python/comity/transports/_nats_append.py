@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -22,9 +23,22 @@ from nats.js.errors import APIError
 from comity.sdk.errors import TransportError
 from comity.transports._nats_client import Connection
 
-__all__ = ["Appender"]
+__all__ = ["Appender", "too_old"]
 
+_log = logging.getLogger(__name__)
+_OLDEST: Final = (2, 9)
 _AGAIN: Final = 1.0  # seconds without an answer after which a message is sent again
+
+
+def too_old(connection: Connection) -> str | None:
+    """What streams need, where the server that is connected now lacks it."""
+    version = connection.native.connected_server_version
+    try:
+        if (version.major, version.minor) >= _OLDEST:
+            return None
+    except ValueError:  # of another make, with numbers of its own: it says itself what it cannot do
+        return None
+    return f"nats-server {'.'.join(map(str, _OLDEST))} or later, and this is {version}"
 
 
 @dataclass(slots=True)
@@ -99,6 +113,8 @@ class Appender:
 
     def _send_all(self) -> None:
         """A connection that was lost may have taken anything with it; in the order in which it was published."""
+        if lack := too_old(self._connection):
+            _log.error("%s", self._connection.error(f"connected anew, but streams need {lack}"))
         now = asyncio.get_running_loop().time()
         for one in self._waiting.values():
             self._send(one, now)

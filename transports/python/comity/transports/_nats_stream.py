@@ -26,7 +26,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
 from comity.sdk.errors import CapabilityError, PayloadTooLarge, TransportError
-from comity.transports._nats_append import Appender
+from comity.transports._nats_append import Appender, too_old
 from comity.transports._nats_client import Connection
 from comity.transports._nats_url import LONGEST_MEMORY, Keeping
 
@@ -38,7 +38,6 @@ _NAME_IN_USE: Final = 10058
 _NOT_THIS_STREAM: Final = 10060
 _OVERLAPS: Final = 10065
 _TOO_LARGE: Final = 10054
-_OLDEST: Final = (2, 9)
 _UNMARKED: Final = 512  # messages that are on their way to a stream without an answer to come
 _MOST_DOUBTFUL: Final = 1024
 _PAUSE: Final = 0.1
@@ -76,9 +75,8 @@ class Streams:
 
     async def start(self) -> None:
         """Raises `CapabilityError` where the server has no JetStream, or one that is too old."""
-        version = self.connection.native.connected_server_version
-        if (version.major, version.minor) < _OLDEST:
-            raise self._incapable(f"nats-server 2.9 or later, and this is {version}")
+        if lack := too_old(self.connection):
+            raise self._incapable(lack)
         try:
             await self.ask(self.js.account_info, but=self._is_disabled)
         except nats.errors.Error as error:

@@ -11,10 +11,11 @@ WebSocket and may have a path (`/mqtt`). Options: `timeout`, seconds that any wa
 seconds of silence after which the connection is given up (10); `buffer`, messages at QoS 0 that wait for one
 subscriber, and never over 128 MiB (65536); `window`, messages at QoS 1 that may be unconfirmed, in each direction
 (1024); `outbox`, octets that wait for the connection (2 MiB); `session`, seconds for which the broker keeps what
-is missed while disconnected (300); `retain`, seconds for which it remembers the last value of an address (not at
-all); `grace`, seconds that a lost connection has to come back before the death notice is published (none);
-`client`, the client identifier (a random one); `mode`, `binary` or `structured`; `ca`, `cert` and `key`, PEM
-files.
+is missed while disconnected (300); `group_session`, the most that this is from the first subscription with a group
+on, as brokers go on to give a member that crashed its share for as long (15); `retain`, seconds for which it
+remembers the last value of an address (not at all); `grace`, seconds that a lost connection has to come back before
+the death notice is published (none); `client`, the client identifier (a random one); `mode`, `binary` or
+`structured`; `ca`, `cert` and `key`, PEM files.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _NUMBERS: Final = {
     "window": 1024,
     "outbox": 2 << 20,
     "session": 300,
+    "group_session": 15,
     "keepalive": 10,
 }
 _TEXTS: Final = ("retain", "grace", "client", "mode", *FILES)
@@ -70,6 +72,7 @@ class MqttTransport:
         given = {**_NUMBERS, "mode": "binary", **options(url, (*_NUMBERS, *_TEXTS), overrides)}
         self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
+        self._group_session = int(positive(url, "group_session", given["group_session"], whole=True))
         self._retain, self._grace = (
             int(positive(url, name, given[name], whole=True)) if name in given else None
             for name in ("retain", "grace")
@@ -149,6 +152,8 @@ class MqttTransport:
             route.members.append(member)
             if len(route.members) == 1:
                 try:
+                    if route.shared:
+                        await connection.shorten_session(self._group_session)
                     await self._put_in_force(connection, route)
                 except BaseException:
                     route.members.clear()

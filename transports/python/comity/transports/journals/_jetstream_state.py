@@ -33,7 +33,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
-from comity.transports._nats_append import Appender
+from comity.transports._nats_append import Appender, too_old
 from comity.transports._nats_client import Connection
 from comity.transports.journals._base import Wake
 from comity.transports.journals._jetstream_url import Place
@@ -116,6 +116,8 @@ class Streams:
         except TransportError as error:
             raise JournalError(str(error)) from error
         try:
+            if lack := too_old(self._connection):
+                raise JournalError(f"{self._place.shown}: a journal needs {lack}")
             self._js: JetStreamContext = self._connection.native.jetstream(timeout=self._place.server.timeout)
             await self._patiently(self._js.account_info)
             entries = await self._ensure(self._name, [self._entries], {})
