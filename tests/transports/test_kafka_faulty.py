@@ -13,6 +13,7 @@ from tests.conftest import broker_or_policy
 from tests.transports.connections import opener
 from tests.transports.contract import MakeTransport
 from tests.transports.faulty import *  # noqa: F403
+from tests.transports.faulty_order import *  # noqa: F403
 from tests.transports.proxy import Faults, Proxy, proxied
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]

@@ -29,12 +29,14 @@ from comity.transports._kafka_quiet import quietly, teach
 from comity.transports._kafka_reach import advice, first_to_answer, told
 from comity.transports._kafka_topics import BATCH, MAX_RECORD, Topics
 from comity.transports._kafka_url import Settings
+from comity.transports._window import Window
 
 __all__ = ["Clients", "Settings", "stop", "watched"]
 
 _log = logging.getLogger(__name__)
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
 _METADATA_MS: Final = 30_000
+_NO_ROOM: Final = "what waits to be sent finds no room: publish again later"
 
 
 class Clients:
@@ -49,6 +51,7 @@ class Clients:
         self._known: set[str] = set()
         self._readable: set[str] = set()
         self._making: dict[str, asyncio.Lock] = {}
+        self._lines: dict[tuple[str, bytes | None], Window] = {}  # of the keys for which somebody sends now
         self._renewing = asyncio.Lock()
         self._spent = False
         self._topics: Any = None
@@ -100,7 +103,37 @@ class Clients:
     async def send(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any]:
-        """Hand a record to the producer; the future tells that the brokers have it."""
+        """Hand a record to the producer; the future tells that the brokers have it.
+
+        Records of one key are taken in the order of the calls, also where those have to wait.
+        """
+        place = topic, key
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = Window()
+        try:
+            if line.inside:
+                await self._wait_in(line)
+            else:
+                await line.enter(1)
+            try:
+                return await self._take(topic, key, value, headers)
+            finally:
+                line.leave()
+        finally:
+            if not line.inside and self._lines.get(place) is line:
+                del self._lines[place]
+
+    async def _wait_in(self, line: Window) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await line.enter(1)
+        except TimeoutError as error:
+            raise self.error(_NO_ROOM) from error
+
+    async def _take(
+        self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any]:
         if topic not in self._known:
             await self.ensure(topic)
         if self._spent:
@@ -108,7 +141,7 @@ class Clients:
         try:  # its own limit is the timeout, so that none has to be armed for each message
             future: asyncio.Future[Any] = await self._producer.send(topic, value, key=key, headers=headers)
         except native.KafkaTimeoutError as error:
-            raise self.error("what waits to be sent finds no room: publish again later") from error
+            raise self.error(_NO_ROOM) from error
         except native.KafkaError as error:
             raise self.explained(error) from error
         future.add_done_callback(self._settle)
