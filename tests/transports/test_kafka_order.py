@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
 from comity.sdk.errors import TransportError
 from comity.transports._kafka_client import Clients
+from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_url import read_options, read_settings
 
 URL: Final = "kafka://127.0.0.1:1"
@@ -31,7 +31,7 @@ class Full(Clients):
     def __init__(self, timeout: float = 60) -> None:
         super().__init__(read_settings(URL, read_options(URL, {"timeout": timeout})))
         self._known.add(TOPIC)
-        self._producer = AIOKafkaProducer(
+        self._producer = Producer(
             bootstrap_servers=URL.removeprefix("kafka://"),
             max_batch_size=ROOM,
             request_timeout_ms=int(timeout * 1000),
@@ -41,6 +41,7 @@ class Full(Clients):
         )
         self._producer.client.cluster.update_metadata(found)
         self._producer._closed = True  # it was never started
+        self._producer._txn_manager.set_pid_and_epoch(1, 0)
         self._sent = 0
 
     def drain(self) -> None:

@@ -32,10 +32,10 @@ def encode(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
 
     Raises `LocalProtocolError` for an attribute or data that cannot be written.
     """
-    headers = [
-        (_HEADERS.get(name) or _header(name), _octets(name, value))
-        for name, value in frame.attributes.items()
-    ]
+    headers: list[tuple[str, bytes]] = []
+    for name, value in frame.attributes.items():
+        octets = value.encode() if type(value) is str and value.isascii() else _octets(name, value)
+        headers.append((_HEADERS.get(name) or _header(name), octets))
     if frame.attributes.get("datacontenttype", "").lower().startswith(STRUCTURED):
         raise LocalProtocolError("data that is itself an event would be read in place of this one")
     return headers, data_bytes(frame)
