@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as native
@@ -20,8 +20,6 @@ from comity.transports._kafka_partition import partition_of
 from comity.transports._kafka_topics import BATCH, MAX_RECORD
 
 __all__ = ["Producer"]
-
-_NO_HEADERS: Final[Sequence[tuple[str, bytes]]] = ()
 
 
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
@@ -42,7 +40,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = _NO_HEADERS,
+        headers: list[tuple[str, bytes]],
     ) -> asyncio.Future[Any]:
         """Take a record, of a size that was looked at, once there is room; the future tells that the brokers have it.
 

@@ -217,7 +217,7 @@ class Cluster(Clients):
                 if self._spent:
                     await self._renew()
                     producer = self._producer
-                future: asyncio.Future[Any] = await producer.accept(topic, key, value)
+                future: asyncio.Future[Any] = await producer.accept(topic, key, value, [])
                 return future
             except (native.KafkaError, TransportError) as error:
                 replaced = isinstance(error, native.ProducerClosed) and producer is not self._producer
