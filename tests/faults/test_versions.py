@@ -26,7 +26,7 @@ from comity.transports._nats_url import NUMBERS, settings
 from ..conftest import broker_or_policy
 from ..journals.contract import read
 from ..transports.connections import opened
-from ..transports.contract import Inbox, frame
+from ..transports.harness import Inbox, frame
 from ..transports.nats_streams import acking
 from .processes import eventually
 from .versions import VERSIONS, fetch, starting_as

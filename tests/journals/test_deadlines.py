@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from comity.transports.journals._kafka_deadlines import Deadlines
+from comity.transports._deadlines import Deadlines
 
 
 async def test_what_is_late_fails_and_what_was_done_does_not() -> None:

@@ -12,6 +12,7 @@ from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opener
 from tests.transports.faulty import *  # noqa: F403
+from tests.transports.faulty_order import *  # noqa: F403
 from tests.transports.harness import MakeTransport
 from tests.transports.proxy import Faults, Proxy, proxied
 

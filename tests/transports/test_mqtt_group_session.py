@@ -14,7 +14,7 @@ from comity.sdk.ports import Guarantee
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.contract import Inbox, frame, settle, until
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import SURE, acknowledging, inside
 
 pytestmark = pytest.mark.broker

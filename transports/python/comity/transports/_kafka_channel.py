@@ -7,7 +7,8 @@ goes on. Not responsible for fetching: `_kafka_live.py` is; nothing here does I/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from comity.sdk.address import Pattern, parse_address, to_kafka
 from comity.sdk.ports import Delivery
@@ -15,6 +16,8 @@ from comity.transports._kafka_partition import partition_of
 from comity.transports._outlet import Outlet
 
 __all__ = ["Channel", "Reading", "needed"]
+
+_MOST_FOUND: Final = 16384
 
 
 def needed(pattern: Pattern, partitions: Sequence[int]) -> list[int]:
@@ -68,6 +71,7 @@ class Channel:
         self._exact: dict[str, list[Reading]] = {}
         self._wild: list[Reading] = []
         self._wanted: Counter[int] = Counter()
+        self._found: dict[str, list[Reading]] = {}  # by address, as long as nobody comes or goes
 
     def __iter__(self) -> Iterator[Reading]:
         for some in self._exact.values():
@@ -78,12 +82,15 @@ class Channel:
         """Whether somebody here needs `partition`."""
         return self._wanted[partition] > 0
 
-    def wanting(self, address: str) -> Iterable[Reading]:
+    def wanting(self, address: str) -> Sequence[Reading]:
         """Those whose pattern `address` matches."""
-        exact = self._exact.get(address, ())
-        return (
-            [*exact, *(one for one in self._wild if one.pattern.matches(address))] if self._wild else [*exact]
-        )
+        found = self._found.get(address)
+        if found is None:
+            wild = (one for one in self._wild if one.pattern.matches(address))
+            found = [*self._exact.get(address, ()), *wild]
+            if len(self._found) < _MOST_FOUND:
+                self._found[address] = found
+        return found
 
     def suits(self, reading: Reading) -> bool:
         """Whether nothing that `reading` still needs was read here already."""
@@ -91,6 +98,7 @@ class Channel:
 
     def add(self, reading: Reading) -> bool:
         """Count `reading` in, which this must suit; whether partitions are to be read that were not so far."""
+        self._found = {}
         self._wanted.update(reading.next.keys())
         pattern, before = reading.pattern, len(self.positions)
         (self._exact.setdefault(str(pattern), []) if pattern.literal else self._wild).append(reading)
@@ -105,6 +113,7 @@ class Channel:
 
     def discard(self, reading: Reading) -> None:
         """Count `reading` out, if it is in."""
+        self._found = {}
         name = str(reading.pattern)
         among = self._exact.get(name, []) if reading.pattern.literal else self._wild
         if reading in among:

@@ -17,24 +17,27 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as native
 from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
-from comity.transports._kafka_partition import partition_of
+from comity.transports._deadlines import Deadlines
+from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_quiet import quietly, teach
 from comity.transports._kafka_reach import advice, first_to_answer, told
-from comity.transports._kafka_topics import BATCH, MAX_RECORD, Topics
+from comity.transports._kafka_topics import Topics
 from comity.transports._kafka_url import Settings
+from comity.transports._window import Window
 
 __all__ = ["Clients", "Settings", "stop", "watched"]
 
 _log = logging.getLogger(__name__)
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
 _METADATA_MS: Final = 30_000
+_NO_ROOM: Final = "what waits to be sent finds no room: publish again later"
 
 
 class Clients:
@@ -49,8 +52,10 @@ class Clients:
         self._known: set[str] = set()
         self._readable: set[str] = set()
         self._making: dict[str, asyncio.Lock] = {}
+        self._lines: dict[tuple[str, bytes | None], Window] = {}  # of the keys for which somebody sends now
+        self._deadlines = Deadlines()
         self._renewing = asyncio.Lock()
-        self._spent = False
+        self._spent = self._closed = False
         self._topics: Any = None
         self._producer: Any = None
         self._admin: Any = None
@@ -74,11 +79,13 @@ class Clients:
 
     async def close(self) -> None:
         """Send what waits, for as long as the timeout, and disconnect."""
+        self._closed = True
         await self._disconnect()
+        self._deadlines.close()
 
     async def _disconnect(self) -> None:
         if self._producer is not None:
-            await self._end_producer(self._producer)
+            await self._producer.end()
         with contextlib.suppress(TimeoutError):  # TLS waits for the farewell of a broker that may be away
             async with asyncio.timeout(self.timeout):
                 if self._control is not None:
@@ -100,19 +107,73 @@ class Clients:
     async def send(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any]:
-        """Hand a record to the producer; the future tells that the brokers have it."""
+        """Hand a record to the producer; the future tells that the brokers have it.
+
+        Records of one key are taken in the order of the calls, also where those have to wait.
+        """
+        place = topic, key
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = Window()
+        try:
+            if line.inside:
+                await self._wait_in(line)
+            else:
+                await line.enter(1)
+            try:
+                return await self._take(topic, key, value, headers)
+            finally:
+                line.leave()
+        finally:
+            if not line.inside and self._lines.get(place) is line:
+                del self._lines[place]
+
+    async def _wait_in(self, line: Window) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await line.enter(1)
+        except TimeoutError as error:
+            raise self.error(_NO_ROOM) from error
+
+    async def _take(
+        self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any]:
         if topic not in self._known:
             await self.ensure(topic)
-        if self._spent:
-            await self._renew()
-        try:  # its own limit is the timeout, so that none has to be armed for each message
-            future: asyncio.Future[Any] = await self._producer.send(topic, value, key=key, headers=headers)
-        except native.KafkaTimeoutError as error:
-            raise self.error("what waits to be sent finds no room: publish again later") from error
+        while True:
+            if self._spent:
+                await self._renew()
+            producer = self._producer
+            try:  # its own limit is the timeout, so that none has to be armed for each message
+                future: asyncio.Future[Any] = await producer.accept(topic, key, value, headers)
+                return future
+            except native.KafkaTimeoutError as error:
+                raise self.error(_NO_ROOM) from error
+            except native.KafkaError as error:
+                replaced = self._spent or producer is not self._producer
+                if not (replaced and isinstance(error, native.ProducerClosed)):
+                    raise self.explained(error) from error
+
+    async def confirmed(self, future: asyncio.Future[Any]) -> None:
+        """Return when the brokers have what `send` handed over. Raises `TransportError`."""
+        self._deadlines.add(future, asyncio.get_running_loop().time() + self.timeout)
+        try:
+            await future
+        except TimeoutError as error:
+            raise self._late(self.timeout) from error
         except native.KafkaError as error:
-            raise self.explained(error) from error
-        future.add_done_callback(self._settle)
-        return future
+            self._spent = True
+            raise (
+                self._late(self.timeout)
+                if isinstance(error, native.KafkaTimeoutError)
+                else self.explained(error)
+            ) from error
+
+    def refusal(self, future: asyncio.Future[Any]) -> BaseException | None:
+        """Why what `send` handed over was refused; None where it was not. To be asked once, when `future` is done."""
+        error = None if future.cancelled() else future.exception()
+        self._spent = self._spent or error is not None
+        return error
 
     async def flush(self) -> None:
         """Return when everything sent before is with the brokers, or was refused."""
@@ -176,15 +237,16 @@ class Clients:
                 async with asyncio.timeout(self.timeout + extra):
                     yield
         except (TimeoutError, native.KafkaTimeoutError) as error:
-            raise self.error(
-                f"no answer within {self.timeout + extra:g} s: see whether the broker is up"
-            ) from error
+            raise self._late(self.timeout + extra) from error
         except (native.KafkaError, OSError) as error:
             raise self.explained(error) from error
 
     def error(self, text: str) -> TransportError:
         """The error that says `text` of this cluster."""
         return TransportError(f"{self.shown}: {text}")
+
+    def _late(self, seconds: float) -> TransportError:
+        return self.error(f"no answer within {seconds:g} s: see whether the broker is up")
 
     def explained(self, error: BaseException) -> TransportError:
         """The error for what aiokafka raised."""
@@ -194,53 +256,24 @@ class Clients:
 
     # --------------------------------------------------------------- producing
 
-    async def _new_producer(self) -> Any:
-        producer = AIOKafkaProducer(
-            **await self._common(),
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH,
-            max_request_size=2 * MAX_RECORD,
-            partitioner=cast(Any, _partition),
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
+    async def _new_producer(self) -> Producer:
+        producer = Producer(**await self._common())
+        await producer.begin()
         return producer
 
     async def _renew(self) -> None:
         """A refused batch leaves a gap in the numbers that make the producer idempotent: go on with a new one."""
         async with self._renewing:
+            if self._closed:
+                raise self.error("is closed")
             if self._spent:
                 old = self._producer
-                await self._drained(old)  # else what it still has would come after what the new one sends
+                old.shut()
+                await old.drain()  # else what it still has would come after what the new one sends
                 async with self.explaining():
                     self._producer = await self._new_producer()
                 self._spent = False
-                await self._end_producer(old)
-
-    async def _end_producer(self, producer: Any) -> None:
-        """As `stop` of aiokafka, which waits for ever where the brokers are away."""
-        await self._drained(producer)
-        producer._closed = True
-        with contextlib.suppress(TimeoutError, native.KafkaError):
-            async with asyncio.timeout(self.timeout):
-                await producer._sender.close()
-        _give_up(producer._message_accumulator)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timeout):
-                await producer.client.close()
-
-    async def _drained(self, producer: Any) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timeout):
-                await producer.flush()
-
-    def _settle(self, future: asyncio.Future[Any]) -> None:
-        if not future.cancelled() and future.exception() is not None:
-            self._spent = True
+                await old.end()
 
     # --------------------------------------------------------------- connecting
 
@@ -269,16 +302,6 @@ def _report(task: asyncio.Task[None]) -> None:
         _log.error("nothing more is read from Kafka here: %r", error, exc_info=error)
 
 
-def _give_up(accumulator: Any) -> None:
-    """Fail what a producer that has ended did not send. What is to be tried again is otherwise missed by `fail_all`."""
-    accumulator._closed = True
-    for batches in accumulator._batches.values():
-        for batch in batches:
-            batch.drain_ready()  # those who wait for room find it closed
-            accumulator._pending_batches.add(batch)
-    accumulator.fail_all(native.ProducerClosed())
-
-
 async def stop(consumer: Any) -> None:
     """End a consumer. aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open."""
     try:
@@ -290,7 +313,3 @@ async def stop(consumer: Any) -> None:
         for pending in consumer._fetcher._pending_tasks:
             pending.cancel()
         await consumer._client.close()
-
-
-def _partition(key: bytes | None, everything: list[int], available: list[int]) -> int:
-    return partition_of(key, sorted(everything))

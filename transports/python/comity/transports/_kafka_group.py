@@ -21,10 +21,10 @@ from aiokafka.errors import KafkaError
 
 from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
-from comity.sdk.ports import Delivery
+from comity.sdk.ports import Delivery, Frame
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
-from comity.transports._kafka_live import address_of, item_of
+from comity.transports._kafka_live import address_of, frame_of
 from comity.transports._kafka_records import reached, taken
 from comity.transports._outlet import Item, Outlet
 
@@ -207,16 +207,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue
             ledger.position = record.offset + 1
             address = address_of(record.topic, record.key)
-            item = item_of(address, record) if address and self.pattern.matches(address) else None
-            if item is not None:
-                self._deliver(ledger, record.offset, item)
+            frame = frame_of(address, record) if address and self.pattern.matches(address) else None
+            if frame is not None:
+                self._deliver(ledger, record.offset, address, frame)
             else:
                 self._to_commit.set()
 
-    def _deliver(self, ledger: Ledger, offset: int, item: Item) -> None:
+    def _deliver(self, ledger: Ledger, offset: int, address: str, frame: Frame) -> None:
         ledger.deliver(offset)
-        again, forget = offset < ledger.doubtful, partial(ledger.withdraw, offset)
-        item = item._replace(redelivered=again, ack=partial(self._ack, ledger, offset), forget=forget)
+        ack, forget = partial(self._ack, ledger, offset), partial(ledger.withdraw, offset)
+        item = Item(address, frame, offset < ledger.doubtful, ack, forget)
         self.outlet.put(item, bounded=False)  # no more was read than there is room for
 
     def _ack(self, ledger: Ledger, offset: int) -> None:

@@ -21,13 +21,14 @@ from aiokafka.errors import KafkaError
 
 from comity.sdk.address import MAX_TEXT, from_kafka
 from comity.sdk.errors import ComityError
+from comity.sdk.ports import Frame
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_records import Records, reached, taken
 from comity.transports._outlet import Item
 from comity.transports.kafka_binding import decode
 
-__all__ = ["Live", "address_of", "item_of"]
+__all__ = ["Live", "address_of", "frame_of"]
 
 _log = logging.getLogger(__name__)
 _POLL_MS: Final = 500
@@ -148,10 +149,7 @@ class Live:
                 channel = self._channels.get(place.topic)
                 if channel is None or place.partition not in channel.positions:
                     continue
-                for record in records:
-                    if record.offset >= channel.positions[place.partition]:  # else it was asked for twice
-                        self._dispatch(channel, record)
-                        channel.positions[place.partition] = record.offset + 1
+                self._hand_on(channel, place.partition, records)
                 if not self._wanted(place.topic, channel, place.partition):
                     channel.ignored += len(records)
             for place, offset in reached(self._consumer).items():
@@ -191,15 +189,22 @@ class Live:
                     reading.next.setdefault(number, 0)
         return again
 
-    def _dispatch(self, channel: Channel, record: Any) -> None:
-        address = address_of(record.topic, record.key)
-        wanting = channel.wanting(address) if address else ()
-        item = item_of(address, record) if wanting else None
-        for reading in wanting:
-            begin = reading.next.get(record.partition)
-            early = begin is None or record.offset < begin
-            if item is not None and not early and not reading.outlet.put(item):
-                self._fall_behind(channel, reading)
+    def _hand_on(self, channel: Channel, partition: int, records: Iterable[Any]) -> None:
+        positions = channel.positions
+        for record in records:
+            offset = record.offset
+            if offset < positions[partition]:
+                continue  # it was asked for twice
+            address = address_of(record.topic, record.key)
+            readings = channel.wanting(address) if address else ()
+            wanting = [one for one in readings if offset >= one.next.get(partition, offset + 1)]
+            frame = frame_of(address, record) if wanting else None
+            if frame is not None:
+                item = Item(address, frame)
+                for reading in wanting:
+                    if not reading.outlet.put(item):
+                        self._fall_behind(channel, reading)
+            positions[partition] = offset + 1
 
     def _fall_behind(self, channel: Channel, reading: Reading) -> None:
         channel.leave(reading)
@@ -249,8 +254,8 @@ def _feed(reading: Reading, records: Iterable[Any]) -> None:
         if begin is None or record.offset < begin:
             continue
         address = address_of(record.topic, record.key)
-        item = item_of(address, record) if address and reading.pattern.matches(address) else None
-        if item is not None and not reading.outlet.put(item):
+        frame = frame_of(address, record) if address and reading.pattern.matches(address) else None
+        if frame is not None and not reading.outlet.put(Item(address, frame)):
             return
         reading.next[record.partition] = record.offset + 1
 
@@ -289,10 +294,10 @@ def _known_address(topic: str, key: bytes | None) -> str:
         return ""
 
 
-def item_of(address: str, record: Any) -> Item | None:
-    """What a record is to its subscribers; None where it is no event."""
+def frame_of(address: str, record: Any) -> Frame | None:
+    """What a record, which is addressed so, carries; None where it is no event."""
     try:
-        return Item(address, decode(record.headers, record.value))
+        return decode(record.headers, record.value)
     except ComityError as error:
         _log.warning("a message on %r is no event and was ignored: %s", address, error)
         return None

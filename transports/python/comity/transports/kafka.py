@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -33,6 +33,7 @@ from comity.transports.kafka_binding import encode
 
 if TYPE_CHECKING:
     from comity.transports._kafka_channel import Reading
+    from comity.transports._kafka_client import Clients
     from comity.transports._kafka_group import Member
     from comity.transports._kafka_hub import Hub
     from comity.transports._kafka_live import Live
@@ -66,6 +67,7 @@ class KafkaTransport:
         self._readings: set[Reading] = set()
         self._members: set[Member] = set()
         self._refused: BaseException | None = None
+        self._settle: Callable[[asyncio.Future[Any]], None]  # one for all, made by `open`
 
     @property
     def capabilities(self) -> Capabilities:
@@ -89,7 +91,7 @@ class KafkaTransport:
         hubs = _HUBS.setdefault(asyncio.get_running_loop(), {})
         hub = hubs.setdefault(self._settings, Hub(self._settings, hubs))
         await hub.enter()
-        self._hub = hub
+        self._hub, self._settle = hub, partial(self._note, hub.clients)
 
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
@@ -98,14 +100,13 @@ class KafkaTransport:
 
         What was published `AT_MOST_ONCE` and refused later is raised by the next `flush`.
         """
-        topic, key = to_kafka(parse_address(address))
+        topic, key = _place(address)
         headers, payload = encode(frame)
         self._check_size(headers, payload)
         clients = self._opened.clients
         future = await clients.send(topic, key, payload, headers)
         if guarantee is Guarantee.AT_LEAST_ONCE:
-            async with clients.explaining():
-                await future
+            await clients.confirmed(future)
         else:
             future.add_done_callback(self._settle)
 
@@ -196,14 +197,19 @@ class KafkaTransport:
             raise PayloadTooLarge(
                 f"{self._shown}: {len(payload)} octets of data are over the limit of {_MAX_PAYLOAD}"
             )
-        if (size := sum(len(octets) for _, octets in headers)) > _MAX_ATTRIBUTES:
+        if (size := sum([len(octets) for _, octets in headers])) > _MAX_ATTRIBUTES:
             raise PayloadTooLarge(
                 f"{self._shown}: {size} octets of attributes are over the limit of {_MAX_ATTRIBUTES}"
             )
 
-    def _settle(self, future: asyncio.Future[Any]) -> None:
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._refused = error
+    def _note(self, clients: Clients, future: asyncio.Future[Any]) -> None:
+        self._refused = clients.refusal(future) or self._refused
+
+
+@lru_cache(maxsize=16384)
+def _place(address: str) -> tuple[str, bytes | None]:
+    """The topic and record key of `address`. Raises `ConfigError` where it is none."""
+    return to_kafka(parse_address(address))
 
 
 def _require_client(url: str) -> None:

@@ -22,7 +22,7 @@ __all__ = ["decode", "encode", "encode_structured"]
 _PREFIX: Final = "ce_"
 _CONTENT_TYPE: Final = "content-type"
 _DOCUMENT: Final = ((_CONTENT_TYPE, b"application/cloudevents+json; charset=UTF-8"),)
-_NAMES: dict[str, str] = {}  # header name to attribute name, for the few names that a mesh uses
+_NAMES: dict[str, str] = {}  # header name to attribute name, for the few that a mesh uses
 _HEADERS: dict[str, str] = {"datacontenttype": _CONTENT_TYPE}  # the other way round
 _MOST_NAMES: Final = 256
 
@@ -32,10 +32,10 @@ def encode(frame: Frame) -> tuple[list[tuple[str, bytes]], bytes]:
 
     Raises `LocalProtocolError` for an attribute or data that cannot be written.
     """
-    headers = [
-        (_HEADERS.get(name) or _header(name), _octets(name, value))
-        for name, value in frame.attributes.items()
-    ]
+    headers: list[tuple[str, bytes]] = []
+    for name, value in frame.attributes.items():
+        octets = value.encode() if type(value) is str and value.isascii() else _octets(name, value)
+        headers.append((_HEADERS.get(name) or _header(name), octets))
     if frame.attributes.get("datacontenttype", "").lower().startswith(STRUCTURED):
         raise LocalProtocolError("data that is itself an event would be read in place of this one")
     return headers, data_bytes(frame)
@@ -61,28 +61,31 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
     if value is None:
         raise RemoteProtocolError("a record without a value is a tombstone and no event")
     attributes: dict[str, str] = {}
-    for header, octets in headers:
-        name = _NAMES.get(header) or _attribute(header)
-        if name.startswith(":"):
-            continue
-        if name in attributes:
-            raise RemoteProtocolError(f"attribute {name!r} is given twice")
-        try:
-            attributes[name] = (octets or b"").decode()
-        except UnicodeDecodeError as error:
-            raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
+    name: str | None = None
+    try:
+        for header, octets in headers:
+            name = _NAMES.get(header)
+            if name is None:
+                name = _attribute(header)
+            if not name:
+                continue
+            if name in attributes:
+                raise RemoteProtocolError(f"attribute {name!r} is given twice")
+            attributes[name] = octets.decode() if octets else ""
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError(f"attribute {name!r} is not UTF-8") from error
     kind = attributes.get("datacontenttype", "").strip().lower()
     return read_structured(kind, value) if kind.startswith(STRUCTURED) else Frame(attributes, value)
 
 
 def _attribute(header: str) -> str:
-    """The attribute's name for `header`, or `:header` where it is none; remembered."""
+    """The attribute's name for `header`, empty where it is none; remembered."""
     lower = header.lower()
-    name = lower[len(_PREFIX) :] if lower.startswith(_PREFIX) and len(lower) > len(_PREFIX) else f":{lower}"
+    name = lower[len(_PREFIX) :] if lower.startswith(_PREFIX) else ""
     if lower == _CONTENT_TYPE:
         name = "datacontenttype"
     elif name == "datacontenttype":
-        name = f":{lower}"  # the binding has another header for it
+        name = ""  # the binding has another header for it
     if len(_NAMES) < _MOST_NAMES:
         _NAMES[header] = name
     return name

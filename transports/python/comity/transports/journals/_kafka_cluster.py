@@ -21,7 +21,6 @@ from aiokafka.admin import RecordsToDelete
 from comity.sdk.errors import JournalError, TransportError
 from comity.transports._kafka_client import Clients, stop
 from comity.transports.journals._base import Wake
-from comity.transports.journals._kafka_deadlines import Deadlines
 from comity.transports.journals._kafka_place import Place
 
 __all__ = ["Cluster"]
@@ -44,11 +43,9 @@ class Cluster(Clients):
     def __init__(self, place: Place) -> None:
         super().__init__(place.settings)
         self.patience = place.patience
-        self._deadlines = Deadlines()
         self._readers: set[Any] = set()
         self._limits: set[asyncio.Timeout] = set()
         self._ended = Wake()
-        self._closed = False
 
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and patiently where a cluster is busy with itself.
@@ -75,7 +72,6 @@ class Cluster(Clients):
             await self._ended.wait(self._ended.count)
         for reader in list(self._readers):
             await stop(reader)
-        self._deadlines.close()
         await super().close()
 
     @property
@@ -221,7 +217,7 @@ class Cluster(Clients):
                 if self._spent:
                     await self._renew()
                     producer = self._producer
-                future: asyncio.Future[Any] = await producer.send(topic, value, key=key, partition=0)
+                future: asyncio.Future[Any] = await producer.accept(topic, key, value, [])
                 return future
             except (native.KafkaError, TransportError) as error:
                 replaced = isinstance(error, native.ProducerClosed) and producer is not self._producer

@@ -1,0 +1,145 @@
+# pyright: basic
+# aiokafka is not typed.
+"""The order in which `kafka://` takes records while there is no room for all: no broker, room is made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any, Final
+
+import pytest
+from aiokafka.protocol.metadata import MetadataResponse_v1
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comity.sdk.errors import TransportError
+from comity.transports._kafka_client import Clients
+from comity.transports._kafka_producer import Producer
+from comity.transports._kafka_url import read_options, read_settings
+
+URL: Final = "kafka://127.0.0.1:1"
+TOPIC: Final = "space.test.v1.things"
+ROOM: Final = 1000
+LARGE: Final = 700  # octets, of which there is no room for two
+
+
+class Full(Clients):
+    """Clients whose producer has room for `ROOM` octets, and sends only when told."""
+
+    def __init__(self, timeout: float = 60) -> None:
+        super().__init__(read_settings(URL, read_options(URL, {"timeout": timeout})))
+        self._known.add(TOPIC)
+        self._producer = Producer(
+            bootstrap_servers=URL.removeprefix("kafka://"),
+            max_batch_size=ROOM,
+            request_timeout_ms=int(timeout * 1000),
+        )
+        found: Any = MetadataResponse_v1(
+            [(0, "127.0.0.1", 1, None)], 0, [(0, TOPIC, False, [(0, 0, 0, [0], [0])])]
+        )
+        self._producer.client.cluster.update_metadata(found)
+        self._producer._closed = True  # it was never started
+        self._producer._txn_manager.set_pid_and_epoch(1, 0)
+        self._sent = 0
+
+    def drain(self) -> None:
+        """Send what was taken, which makes room; as if a broker had acknowledged it."""
+        batches, _ = self._producer._message_accumulator.drain_by_nodes(ignore_nodes=())
+        for batch in (batch for some in batches.values() for batch in some.values()):
+            batch.done(self._sent)
+            self._sent += batch.record_count
+
+    def publish(self, size: int, key: bytes | None = b"k") -> asyncio.Task[int]:
+        return asyncio.create_task(self._offset(size, key))
+
+    async def _offset(self, size: int, key: bytes | None) -> int:
+        future = await self.send(TOPIC, key, bytes(size), [])
+        return int((await future).offset)
+
+    async def finish(self, tasks: list[asyncio.Task[int]]) -> None:
+        """Make room until all `tasks` are done, and see that no line is left."""
+        async with asyncio.timeout(60):
+            while not all(task.done() for task in tasks):
+                self.drain()
+                await asyncio.sleep(0)
+        assert self._lines == {}
+
+
+async def test_who_comes_when_room_was_just_made_does_not_overtake() -> None:
+    """aiokafka takes what comes before those who waited have heard of the room."""
+    clients = Full()
+    tasks = [clients.publish(LARGE), clients.publish(LARGE)]
+    await asyncio.sleep(0)
+    clients.drain()
+    tasks.append(clients.publish(1))
+    await clients.finish(tasks)
+    assert [task.result() for task in tasks] == [0, 1, 2]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"j", b"k", None]), st.sampled_from([1, LARGE]), st.sampled_from("pppdtc")
+        ),
+        max_size=40,
+    )
+)
+def test_records_of_one_key_are_taken_in_the_order_of_the_calls(
+    script: list[tuple[bytes | None, int, str]],
+) -> None:
+    """Whoever publishes, waits, is cancelled, or finds room: p, t(ime passes), c, d(rain)."""
+
+    async def run() -> None:
+        clients, calls = Full(), defaultdict[bytes | None, list[asyncio.Task[int]]](list)
+        for key, size, what in script:
+            if what == "p":
+                calls[key].append(clients.publish(size, key))
+            elif what == "d":
+                clients.drain()
+            elif what == "t":
+                await asyncio.sleep(0)
+            elif calls[key]:
+                calls[key][len(calls[key]) // 2].cancel()
+        await clients.finish([task for some in calls.values() for task in some])
+        for some in calls.values():
+            offsets = [task.result() for task in some if not task.cancelled()]
+            assert offsets == sorted(offsets)
+
+    asyncio.run(run())
+
+
+async def test_nobody_stands_in_line_for_longer_than_the_timeout() -> None:
+    clients = Full(timeout=0.05)
+    tasks = [clients.publish(LARGE) for _ in range(5)]
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*tasks[1:], return_exceptions=True)
+    assert all(isinstance(one, TransportError) and "finds no room" in str(one) for one in outcomes)
+    await clients.finish(tasks[:1])
+
+
+async def test_another_key_does_not_wait_in_that_line() -> None:
+    clients = Full()
+    tasks = [clients.publish(LARGE), clients.publish(LARGE)]
+    await asyncio.sleep(0)
+    clients.drain()
+    other = clients.publish(1, b"j")
+    await clients.finish([*tasks, other])
+    assert other.result() == 1, "it found room at once"
+    assert tasks[1].result() == 2
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_is_cancelled_in_line_lets_the_next_one_go(turns: int) -> None:
+    clients = Full()
+    tasks = [clients.publish(LARGE) for _ in range(4)]
+    await asyncio.sleep(0)
+    clients.drain()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    tasks[2].cancel()
+    await clients.finish(tasks)
+    with suppress(asyncio.CancelledError):
+        tasks[2].result()
+    assert tasks[0].result() < tasks[1].result() < tasks[3].result()

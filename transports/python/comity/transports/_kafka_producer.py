@@ -1,0 +1,106 @@
+# pyright: basic
+# aiokafka is not typed; the `_kafka_` modules are the places that touch it.
+"""aiokafka's producer, with the way of a record into its buffer made short, and an end that does not wait for ever.
+
+Responsible for the partition of a record, for what waits for room, and for what is left unsent. Not responsible for
+who sends what in which order, nor for what becomes of a producer that was refused a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import errors as native
+
+from comity.transports._kafka_partition import partition_of
+from comity.transports._kafka_topics import BATCH, MAX_RECORD
+
+__all__ = ["Producer"]
+
+
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """Idempotent, and acknowledged by all replicas in sync; `request_timeout_ms` limits every wait."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=2 * MAX_RECORD,
+            **{"max_batch_size": BATCH} | options,
+        )
+        self._timeout = self._request_timeout_ms / 1000
+        self._places: dict[str, tuple[object, Sequence[TopicPartition]]] = {}
+
+    async def accept(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+    ) -> asyncio.Future[Any]:
+        """Take a record, of a size that was looked at, once there is room; the future tells that the brokers have it.
+
+        As `send` of aiokafka, which asks for the partitions three times for each record. Raises its errors.
+        """
+        if (places := self._places_of(topic)) is None:
+            await self.client._wait_on_metadata(topic)
+            places = self._places_of(topic) or ()
+        future: asyncio.Future[Any] = await self._message_accumulator.add_message(
+            partition_of(key, places), key, value, self._timeout, headers=headers
+        )
+        return future
+
+    def _places_of(self, topic: str) -> Sequence[TopicPartition] | None:
+        """The partitions of `topic`, in rising order, by what was heard last; None where nothing was."""
+        heard = self._metadata._partitions.get(topic)
+        if heard is None:
+            return None
+        known, places = self._places.get(topic, (None, ()))
+        if known is not heard:  # what is heard takes the place of what was, and never changes
+            places = tuple(TopicPartition(topic, number) for number in sorted(heard))
+            self._places[topic] = heard, places
+        return places
+
+    async def begin(self) -> None:
+        """Connect. Raises aiokafka's errors, having disconnected."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def shut(self) -> None:
+        """Take nothing more: who waits for room is told `ProducerClosed`."""
+        self._message_accumulator._closed = True
+
+    async def drain(self) -> None:
+        """Send what waits, for as long as the timeout."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await self.flush()
+
+    async def end(self) -> None:
+        """As `stop` of aiokafka, which waits for ever where the brokers are away."""
+        await self.drain()
+        self._closed = True
+        with contextlib.suppress(TimeoutError, native.KafkaError):
+            async with asyncio.timeout(self._timeout):
+                await self._sender.close()
+        self._give_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await self.client.close()
+
+    def _give_up(self) -> None:
+        """Fail what was not sent. What is to be tried again is otherwise missed by `fail_all`."""
+        self.shut()
+        accumulator = self._message_accumulator
+        for batches in accumulator._batches.values():
+            for batch in batches:
+                batch.drain_ready()  # those who wait for room find it closed
+                accumulator._pending_batches.add(batch)
+        accumulator.fail_all(native.ProducerClosed())
