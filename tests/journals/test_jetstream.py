@@ -160,6 +160,55 @@ async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Br
         assert journal.incarnation == before + 5
 
 
+async def test_a_stream_that_is_made_anew_takes_nothing_of_who_knew_the_one_before(
+    url: str, server: Broker
+) -> None:
+    """Acknowledged under the wrong life, an entry would be at a position that its writer takes for another one's."""
+    async with open_journal(url) as old:
+        seen: list[Entry] = []
+
+        async def follow() -> None:
+            async for entry in old.follow(0):
+                seen.append(entry)
+
+        follower = asyncio.create_task(follow())
+        for number in range(1, 51):
+            assert await old.append(b"old") == number
+        await eventually(lambda: len(seen) == 50, "the follower stands still")
+        await forget(server, f"comity-{url.rpartition('/')[2]}")
+        async with open_journal(url) as new:
+            assert await new.append(b"new") == 1
+            for refused in (old.append(b"astray"), old.end(), read(old, 50, 1)):
+                with pytest.raises(
+                    JournalError, match="was replaced while it was open: restart this process"
+                ):
+                    await asyncio.wait_for(refused, 20)
+            with pytest.raises(JournalError, match=r"was replaced|not found"):  # it may have looked in between
+                await asyncio.wait_for(follower, 20)
+            for number in range(2, 61):
+                assert await new.append(b"new") == number
+            assert await read(new, 0, 60) == [Entry(number, b"new") for number in range(1, 61)]
+        assert len(seen) == 50
+
+
+async def test_nobody_follows_behind_the_end(url: str) -> None:
+    async with open_journal(url, timeout=0.2) as journal:
+        await journal.append(b"a")
+        with pytest.raises(JournalError, match="the journal ends at 1, so nothing can follow 5"):
+            await asyncio.wait_for(read(journal, 5, 1), 20)
+
+
+async def test_a_stream_of_several_subjects_is_no_journal(url: str, server: Broker) -> None:
+    name = f"comity-{url.rpartition('/')[2]}"
+    client = Client()
+    await client.connect(server.url)
+    config = {"name": name, "subjects": [f"{name}.*"]}
+    await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=5)
+    await client.close()
+    with pytest.raises(JournalError, match="a journal's has one, without wildcards"):
+        await open_journal(url).open()
+
+
 async def test_a_follower_that_is_cancelled_as_an_entry_arrives_ends(url: str) -> None:
     """Python 3.11's `wait_for` swallows such a cancellation; nobody who ends a follower is to wait for ever."""
     async with open_journal(url) as journal:

@@ -43,6 +43,7 @@ __all__ = ["Kept", "Streams"]
 T = TypeVar("T")
 
 _WRONG_LAST: Final = 10071  # the server's code for a compare-and-set that came too late
+_TAKEN: Final = 10058  # for a stream of that name with other settings
 _CHUNK: Final = 256 << 10
 _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _BATCH: Final = 256
@@ -102,6 +103,7 @@ class Streams:
         self._name, self._beside = f"comity-{place.name}", f"comity-{place.name}-state"
         # no namespace begins with an underscore, so no message of a mesh ever gets in between
         self._entries, self._state = f"_comity.journal.{place.name}", f"_comity.state.{place.name}"
+        self._created = ""
         self.incarnation = 0
 
     @property
@@ -120,11 +122,13 @@ class Streams:
                 raise JournalError(f"{self._place.shown}: a journal needs {lack}")
             self._js: JetStreamContext = self._connection.native.jetstream(timeout=self._place.server.timeout)
             await self._patiently(self._js.account_info)
-            entries = await self._ensure(self._name, [self._entries], {})
+            # each life has a subject of its own, so that nothing is ever appended to another one than was opened
+            entries = await self._ensure(self._name, [f"{self._entries}.{uuid4().hex}"], {})
+            self._created, self._entries = str(entries.created), self._subject(entries.config)
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
             self._appender = Appender(self._connection, self._place.server.timeout)
             await self._appender.start()
-            self.incarnation = await self._incarnation(str(entries.created))
+            self.incarnation = await self._incarnation(self._created)
         except BaseException:
             await self._connection.close([])
             raise
@@ -138,15 +142,39 @@ class Streams:
     async def append(self, data: bytes, name: str) -> int:
         """Append under a name by which the server knows a repetition; the entry's position."""
 
-        return await self._patiently(lambda: self._appender.append(self._entries, {}, data, name))
+        async def once() -> int:
+            try:
+                return await self._appender.append(self._entries, {}, data, name)
+            except nats.errors.NoRespondersError:
+                self._check_life(await self._js.stream_info(self._name))
+                raise
+
+        return await self._patiently(once)
 
     async def bounds(self) -> tuple[int, int]:
-        """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended."""
-        state = (await self._patiently(lambda: self._js.stream_info(self._name))).state
-        return max(state.first_seq, 1), state.last_seq
+        """Position of the first entry that is kept, one behind the last where none is, and of the last ever appended.
+
+        Raises `JournalError` where the stream is not the one that was opened.
+        """
+        info = await self._patiently(lambda: self._js.stream_info(self._name))
+        self._check_life(info)
+        return max(info.state.first_seq, 1), info.state.last_seq
+
+    async def reach(self, position: int) -> None:
+        """Wait a little for a new leader to apply what the last one had. Raises `JournalError` where it does not."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._place.server.timeout
+        while (end := (await self.bounds())[1]) < position:
+            if loop.time() > deadline:
+                raise JournalError(
+                    f"{self._place.shown}: the journal ends at {end}, so nothing can follow {position}: the stream "
+                    "was restored from a backup; raise the incarnation and restart every process that has it open"
+                )
+            await asyncio.sleep(0.05)
 
     async def purge(self, position: int) -> None:
         """Forget entries up to and including `position`."""
+        await self.bounds()
         await self._patiently(lambda: self._js.purge_stream(self._name, seq=position + 1))
 
     async def read(self, after: int) -> AsyncGenerator[Entry]:
@@ -161,6 +189,7 @@ class Streams:
             num_replicas=1,
         )
         consumer = await self._patiently(lambda: self._js.add_consumer(self._name, config))
+        await self.bounds()  # still the stream that was opened, so the consumer is of that one, too
         ask = f"$JS.API.CONSUMER.MSG.NEXT.{self._name}.{consumer.name}"
         inbox, expected, left = client.new_inbox(), 0, 0
         messages = _Messages(client)
@@ -285,9 +314,30 @@ class Streams:
                 allow_direct=False,
                 **more,
             )
-            return await self._patiently(lambda: self._js.add_stream(config))
+            try:
+                return await self._patiently(lambda: self._js.add_stream(config), but=_is_taken)
+            except APIError:  # another replica was faster
+                return await self._ensure(name, subjects, more)
         self._check(info.config)
         return info
+
+    def _subject(self, config: StreamConfig) -> str:
+        """Where entries are appended; a stream that an operator made says where, too."""
+        subjects = config.subjects or []
+        if len(subjects) != 1 or not {"*", ">"}.isdisjoint(subjects[0].split(".")):
+            raise JournalError(
+                f"{self._place.shown}: the stream {config.name} has the subjects {subjects}: a journal's has one, "
+                f"without wildcards, such as {self._entries}.1"
+            )
+        return subjects[0]
+
+    def _check_life(self, info: StreamInfo) -> None:
+        """Positions of one life mean nothing in another."""
+        if str(info.created) != self._created:
+            raise JournalError(
+                f"{self._place.shown}: the stream {self._name} was replaced while it was open: restart this process, "
+                "so that it begins with the entries of the new one"
+            )
 
     def _check(self, config: StreamConfig) -> None:
         """A stream that discards on its own is no journal."""
@@ -357,6 +407,10 @@ async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
 
 def _is_not_found(error: APIError) -> bool:
     return isinstance(error, NotFoundError)
+
+
+def _is_taken(error: APIError) -> bool:
+    return error.err_code == _TAKEN
 
 
 def _is_too_late(error: APIError) -> bool:

@@ -77,9 +77,11 @@ class JetStreamJournal(JournalBase):
     async def follow(self, after: int) -> AsyncIterator[Entry]:
         position = after
         while True:
-            first = (await self._opened.bounds())[0]
+            first, end = await self._opened.bounds()
             if position < first - 1:
                 raise compacted(position, first - 1)
+            if position > end:
+                await self._opened.reach(position)
             async with aclosing(self._opened.read(position)) as entries:
                 async for entry in entries:
                     position = entry.position
