@@ -16,13 +16,14 @@ import pytest
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Delivery, Frame, Guarantee
 
-from .harness import Inbox, MakeTransport, frame, settle, until
+from .harness import Inbox, MakeTransport, frame, settle, until, until_only
 
 __all__ = [
     "test_a_death_notice_is_published_once_and_only_after_death_or_is_refused",
     "test_a_refused_delivery_comes_again_flagged",
     "test_at_least_once_waits_for_room_there_or_here_or_is_refused",
     "test_the_last_value_is_remembered_or_refused",
+    "test_what_is_always_refused_is_no_flood_and_holds_up_nobody",
     "test_what_was_published_before_is_replayed_or_refused",
 ]
 
@@ -86,6 +87,36 @@ async def test_a_refused_delivery_comes_again_flagged(make_transport: MakeTransp
     await inbox.expect(2)
     await settle(transport)
     assert [(each.frame.data, each.redelivered) for each in inbox] == [(b"again", False), (b"again", True)]
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_what_is_always_refused_is_no_flood_and_holds_up_nobody(
+    make_transport: MakeTransport, space: str, group: str | None
+) -> None:
+    """Pauses of 0.05 s that double up to 5 s leave room for eight deliveries in ten seconds."""
+    tasks = asyncio.all_tasks()
+    transport, address = await make_transport(), f"{space}.test.v1.things.k"
+    offered = transport.capabilities
+    if Guarantee.AT_LEAST_ONCE not in offered.guarantees or (group and not offered.groups):
+        return  # which other tests assert to be refused
+    refused, others = Inbox(), Inbox()
+
+    def take(delivery: Delivery) -> None:
+        wanted = delivery.frame.data != b"refused"
+        (others if wanted else refused)(delivery)
+        (delivery.ack if wanted else delivery.nack)()
+
+    await transport.subscribe(address, take, group=group)
+    async with asyncio.timeout(10):
+        await transport.publish(address, frame(b"refused"), guarantee=Guarantee.AT_LEAST_ONCE)
+        await until(lambda: len(refused) >= 3)
+        for number in range(50):
+            await transport.publish(address, frame(b"%d" % number), guarantee=Guarantee.AT_LEAST_ONCE)
+            await others.expect(number + 1)
+    assert len(refused) <= 8
+    assert [one.redelivered for one in refused] == [False] + [True] * (len(refused) - 1)
+    await transport.close()
+    await until_only(tasks)
 
 
 @pytest.mark.parametrize("group", [None, "g"])

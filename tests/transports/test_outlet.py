@@ -6,6 +6,7 @@ import pytest
 
 from comity.transports import _outlet
 from comity.transports._outlet import Item, Outlet
+from comity.transports._refused import delay
 
 from .harness import Inbox, frame
 
@@ -41,6 +42,27 @@ async def test_what_is_refused_waits_within_the_same_bounds(monkeypatch: pytest.
     assert not outlet.put(item(1))
     outlet.resume()
     outlet.drain()
+    assert not inbox[1:], "not before its time"
+    await inbox.expect(2)
     assert [one.redelivered for one in inbox] == [False, True]
     outlet.pause()
     assert outlet.put(item(1))
+
+
+async def test_what_is_refused_is_forgotten_with_the_rest() -> None:
+    inbox, forgotten = Inbox(), list[bool]()
+    outlet = Outlet(inbox, 10, lambda: None)
+    for _ in range(2):
+        assert outlet.put(item(1)._replace(forget=forgotten.append))
+    inbox[0].nack()
+    outlet.clear()
+    inbox[1].nack()
+    outlet.close()
+    assert forgotten == [True, True]
+    inbox[1].nack()
+    assert outlet.put(item(1))
+    assert len(inbox) == 2
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    assert [delay(times) for times in (1, 2, 3, 7, 8, 9, 10_000)] == [0.05, 0.1, 0.2, 3.2, 5, 5, 5]

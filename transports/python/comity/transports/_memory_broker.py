@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from comity.sdk.address import Pattern
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._refused import Refused
 
 __all__ = ["Broker", "Channel", "Member"]
 
@@ -32,12 +33,15 @@ _TURN = 64  # deliveries before others on the event loop have theirs
 
 
 class Message(NamedTuple):
-    """What waits in a buffer; `repeatable` where it was published at least once, so that a nack repeats it."""
+    """What waits in a buffer; `repeatable` where it was published at least once, so that a nack repeats it.
+
+    `refused`: how often it was.
+    """
 
     address: str
     frame: Frame
     repeatable: bool = False
-    redelivered: bool = False
+    refused: int = 0
 
 
 @dataclass(slots=True, order=True)
@@ -151,6 +155,7 @@ class Channel:
         self.waiting: list[Waiting] = []
         self._buffer = buffer
         self._messages: deque[Message] = deque()
+        self._refused: Refused[Message] = Refused(self.put)
         self._scheduled = False
 
     @property
@@ -161,17 +166,18 @@ class Channel:
     @property
     def full(self) -> bool:
         """Whether no further message fits. Nobody waits for a channel that has no members."""
-        return len(self._messages) >= self._buffer and bool(self.members)
+        return len(self._messages) + len(self._refused) >= self._buffer and bool(self.members)
 
     def put(self, message: Message) -> None:
-        """Add a message, if anybody is there; a redelivered one goes to the front, room or not."""
-        if not self.members:
-            return
-        if message.redelivered:
-            self._messages.appendleft(message)
-        else:
+        """Add a message, if anybody is there."""
+        if self.members:
             self._messages.append(message)
-        self.schedule()
+            self.schedule()
+
+    def again(self, message: Message) -> None:
+        """Add a message that was refused, later, room or not."""
+        if self.members:
+            self._refused.add(message._replace(refused=message.refused + 1), message.refused + 1)
 
     def schedule(self) -> None:
         """Deliver soon, if there is anything and anybody."""
@@ -202,6 +208,7 @@ class Channel:
             self.schedule()
         else:
             self._messages.clear()
+            self._refused.take()
             self.broker.remove(self)
 
     def _take_turn(self) -> None:
@@ -260,10 +267,10 @@ class Member:
 
     def deliver(self, message: Message) -> None:
         """Call back; a callback that raises is the subscriber's defect, logged, and harms nobody else."""
-        address, frame, repeatable, redelivered = message
-        delivery = Delivery(address, frame, redelivered)
+        address, frame, repeatable, refused = message
+        delivery = Delivery(address, frame, refused > 0)
         if repeatable:
-            delivery = Delivery(address, frame, redelivered, nack=partial(self._again, iter((message,))))
+            delivery = Delivery(address, frame, refused > 0, nack=partial(self._again, iter((message,))))
         try:
             self._on_delivery(delivery)
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
@@ -271,7 +278,7 @@ class Member:
 
     def _again(self, once: Iterator[Message]) -> None:
         for message in once:
-            self._channel.put(message._replace(redelivered=True))
+            self._channel.again(message)
 
 
 def _nothing(member: Member) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 
 from comity.sdk.address import Pattern
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._refused import Refused
 
 __all__ = ["Message", "MqttSubscription", "Route"]
 
@@ -92,7 +93,7 @@ class Route:
         return all(one is member for one in self.members)
 
     async def settle(self) -> None:
-        """Return when the members have acknowledged all that was sent to their group, but what waits in a pause."""
+        """Return when the members have acknowledged all that was sent to their group, but what waits."""
         while self._unconfirmed.difference(*(member.waiting for member in self.members)):
             self._confirmed.clear()
             await self._confirmed.wait()
@@ -129,6 +130,8 @@ class MqttSubscription:
         self._messages: deque[Message] = deque()
         self._in_hand: dict[Message, Iterator[Message]] = {}
         self._due_again: dict[int, Message] = {}
+        self._refused: Refused[Message] = Refused(self._keep)
+        self._times: dict[Message, int] = {}
         self._octets = 0
         self._scheduled = False
         self._open = True
@@ -136,8 +139,8 @@ class MqttSubscription:
 
     @property
     def waiting(self) -> Collection[Message]:
-        """What is in its buffer."""
-        return self._messages
+        """What is in its buffer, or is there again once its time has come."""
+        return [*self._messages, *self._refused]
 
     def pause(self) -> None:
         """See `Subscription.pause`; what does not fit the buffer is dropped and counted, at QoS 0 only."""
@@ -169,8 +172,9 @@ class MqttSubscription:
         given = [message for once in list(self._in_hand.values()) for message in self._take_back(once)]
         for message in given:
             message.again = message.again or self.route.shared
-        had = [*given, *self._messages]
+        had = [*given, *self._refused.take(), *self._messages]
         self._messages.clear()
+        self._times.clear()
         self._octets = 0
         return had
 
@@ -183,9 +187,12 @@ class MqttSubscription:
         elif message.confirm is None and not self._has_room(message):
             self.dropped += 1
         else:
-            self._messages.append(message)
-            self._octets += message.size
-            self._schedule()
+            self._keep(message)
+
+    def _keep(self, message: Message) -> None:
+        self._messages.append(message)
+        self._octets += message.size
+        self._schedule()
 
     def _has_room(self, message: Message) -> bool:
         return len(self._messages) < self._buffer and self._octets + message.size <= _MOST_OCTETS
@@ -198,6 +205,8 @@ class MqttSubscription:
     def expect_again(self) -> None:
         """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
         self._in_hand.clear()
+        self._refused.take()
+        self._times.clear()
         self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
 
     def _is_known(self, message: Message) -> bool:
@@ -251,12 +260,12 @@ class MqttSubscription:
         for message in self._take_back(once):
             message.again = True
             if self._open:
-                self._messages.appendleft(message)
-                self._octets += message.size
-                self._schedule()
+                times = self._times[message] = self._times.get(message, 0) + 1
+                self._refused.add(message, times)
 
     def _done(self, once: Iterator[Message]) -> None:
         for message in self._take_back(once):
+            self._times.pop(message, None)
             message.let_go()
 
     def _take_back(self, once: Iterator[Message]) -> Iterator[Message]:

@@ -20,8 +20,9 @@ from nats.js.errors import NotFoundError
 
 from comity.sdk.address import Pattern, to_nats
 from comity.sdk.ports import Delivery
-from comity.transports._nats_reading import Reading, starting
+from comity.transports._nats_reading import SECOND, Reading, starting
 from comity.transports._nats_stream import Stream, Streams
+from comity.transports._refused import delay
 
 __all__ = ["Member"]
 
@@ -74,7 +75,12 @@ class Member(Reading):
         if self._closed:
             self._connection.push(message.reply, b"-NAK")
             return
-        item = self._item(message, redelivered=delivered > 1, ack=partial(self._ack, message.reply))
+        item = self._item(
+            message,
+            redelivered=delivered > 1,
+            ack=partial(self._ack, message.reply),
+            nack=partial(self._nack, message.reply, delivered),
+        )
         if item is None:
             self._connection.push(message.reply, b"+TERM")
             return
@@ -85,6 +91,13 @@ class Member(Reading):
         if reply in self._held:
             del self._held[reply]
             self._connection.push(reply, b"+ACK")
+            self._ask()
+
+    def _nack(self, reply: str, delivered: int) -> None:
+        """It comes again to any member, and until then takes no room here."""
+        if reply in self._held:
+            del self._held[reply]
+            self._connection.push(reply, b'-NAK {"delay": %d}' % (delay(delivered) * SECOND))
             self._ask()
 
     def _sign(self) -> None:

@@ -28,12 +28,12 @@ from comity.transports._nats_stream import Stream, Streams
 from comity.transports._outlet import Item, Outlet
 from comity.transports.nats_binding import decode
 
-__all__ = ["Live", "Reading", "starting"]
+__all__ = ["SECOND", "Live", "Reading", "starting"]
 
 _log = logging.getLogger(__name__)
 _MOST: Final = 1024  # messages asked for and not yet delivered, or not yet acknowledged
 _OCTETS: Final = 64 << 20  # of which two requests may be under way
-_SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
+SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _EXPIRES: Final = 20
 _HEARTBEAT: Final = 2
 _SILENCE: Final = 5.0  # seconds without a message or heartbeat, after which a consumer is taken for lost
@@ -196,8 +196,8 @@ class Reading:
             self._heard = asyncio.get_running_loop().time()
         self._asked += room
         request = (
-            f'{{"batch":{room},"max_bytes":{_OCTETS},"expires":{_EXPIRES * _SECOND},'
-            f'"idle_heartbeat":{_HEARTBEAT * _SECOND}}}'
+            f'{{"batch":{room},"max_bytes":{_OCTETS},"expires":{_EXPIRES * SECOND},'
+            f'"idle_heartbeat":{_HEARTBEAT * SECOND}}}'
         )
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer} {self._inbox}"
         self._connection.push(subject, request.encode())
@@ -225,14 +225,21 @@ class Reading:
             self._lost = True
             self._stirred.set()
 
-    def _item(self, message: Msg, *, redelivered: bool, ack: Callable[[], None]) -> Item | None:
+    def _item(
+        self,
+        message: Msg,
+        *,
+        redelivered: bool,
+        ack: Callable[[], None],
+        nack: Callable[[], None] | None = None,
+    ) -> Item | None:
         try:
             parse_address(message.subject)
             frame = decode(message.headers, message.data)
         except ComityError as error:
             _log.warning("a message on %r is no event and was ignored: %s", message.subject, error)
             return None
-        return Item(message.subject, frame, redelivered, ack)
+        return Item(message.subject, frame, redelivered, ack, nack=nack)
 
 
 class Live(Reading):

@@ -1,4 +1,4 @@
-"""Handing deliveries to one subscriber: pause, resume, a bounded buffer, refused deliveries again.
+"""Handing deliveries to one subscriber: pause, resume, a bounded buffer, refused deliveries later again.
 
 Responsible for the order of what waits and for a subscriber that raises. Not responsible for where deliveries
 come from, nor for what happens to those that find no room.
@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._refused import Refused
 
 __all__ = ["OCTETS", "Item", "Outlet"]
 
@@ -34,7 +35,8 @@ def _forget(seen: bool) -> None:
 class Item(NamedTuple):
     """What is to be delivered; what its acknowledgement does, and what is done where it is forgotten instead.
 
-    `forget` is told whether it may have been delivered before.
+    `forget` is told whether it may have been delivered before. Where there is a `nack`, whoever put the item sees to
+    it that it comes again; otherwise the outlet does, which counts how many `times` it was refused.
     """
 
     address: str
@@ -42,6 +44,8 @@ class Item(NamedTuple):
     redelivered: bool = False
     ack: Callable[[], None] = _nothing
     forget: Callable[[bool], None] = _forget
+    nack: Callable[[], None] | None = None
+    times: int = 0
 
 
 def _size(item: Item) -> int:
@@ -60,24 +64,28 @@ class Outlet:
         self._buffer = buffer
         self._on_room = on_room
         self._waiting: deque[Item] = deque()
+        self._refused: Refused[Item] = Refused(self._keep)
         self._octets = 0
         self._scheduled = self._closed = False
 
     @property
     def ready(self) -> bool:
         """Whether it takes what comes without keeping it."""
-        return not (self.paused or self._waiting or self._closed)
+        return not (self.paused or self._waiting or self._closed or self._full)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._waiting) + len(self._refused) >= self._buffer or self._octets >= OCTETS
 
     def put(self, item: Item, *, bounded: bool = True) -> bool:
         """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room."""
         if self.ready:
             self._deliver(item)
-        elif bounded and (len(self._waiting) >= self._buffer or self._octets >= OCTETS):
+        elif bounded and self._full:
             return False
         else:
-            self._waiting.append(item)
             self._octets += _size(item)
-            self._schedule()
+            self._keep(item)
         return True
 
     def pause(self) -> None:
@@ -94,6 +102,8 @@ class Outlet:
         while self._waiting:
             item = self._waiting.pop()
             item.forget(item.redelivered)
+        for item in self._refused.take():
+            item.forget(item.redelivered)
         self._octets = 0
 
     def close(self) -> None:
@@ -102,7 +112,7 @@ class Outlet:
         self.clear()
 
     def drain(self) -> None:
-        """Deliver what was kept, at once, unless paused."""
+        """Deliver what was kept, at once, unless paused; not what was refused, before its time."""
         while self._waiting and not self.paused:
             self._deliver(self._next())
 
@@ -110,6 +120,10 @@ class Outlet:
         item = self._waiting.popleft()
         self._octets -= _size(item)
         return item
+
+    def _keep(self, item: Item) -> None:
+        self._waiting.append(item)
+        self._schedule()
 
     def _schedule(self) -> None:
         if not (self._scheduled or self.paused):
@@ -128,16 +142,15 @@ class Outlet:
             self._on_room()
 
     def _deliver(self, item: Item) -> None:
-        address, frame, redelivered, ack, _ = item
-        nack = partial(self._again, iter((item,)))
+        nack = item.nack or partial(self._again, iter((item,)))
         try:
-            self._on_delivery(Delivery(address, frame, redelivered, ack, nack))
+            self._on_delivery(Delivery(item.address, item.frame, item.redelivered, item.ack, nack))
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
-            _log.exception("the subscriber raised on a message to %s", address)
+            _log.exception("the subscriber raised on a message to %s", item.address)
 
     def _again(self, once: Iterator[Item]) -> None:
         for item in once:
             if not self._closed:
-                self._waiting.appendleft(item._replace(redelivered=True))
+                times = item.times + 1
                 self._octets += _size(item)
-                self._schedule()
+                self._refused.add(item._replace(redelivered=True, times=times), times)
