@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -165,6 +166,32 @@ async def test_what_a_broker_that_is_there_never_takes_is_given_up(monkeypatch: 
         assert inbox.datas == [b'{"code":"core.unavailable"}']
         await until(lambda: outlet.datas == datas(2))
         assert gateway.tallies[Side.TO].repeated == 10
+
+
+async def test_one_that_is_never_taken_does_not_condemn_those_that_a_flush_tells_of_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Core NATS says in a flush that something before it was not permitted, and not what."""
+    monkeypatch.setattr(_outlet, "_LONGEST_PAUSE", 0.01)
+    denied = False
+
+    def fate(attempt: int, frame: Frame) -> None:
+        nonlocal denied
+        if attempt > 0:
+            denied = denied or frame.data == b'{"n":7}'
+        elif denied:
+            denied = False
+            raise TransportError("not permitted")
+
+    outlet = Faulty(fate, sure=False)
+    async with opened(*names("edge")) as (edge,), joined(edge, outlet) as gateway:
+        for number in range(40):
+            await send(edge, number, key=f"k{number}")
+        tally = gateway.tallies[Side.FROM]
+        await until(lambda: (tally.passed, tally.dropped) == (39, 1))
+    copies = Counter(outlet.datas)
+    assert set(copies) == set(datas(*range(40)))
+    assert max(copies[data] for data in datas(*range(40)) if data != datas(7)[0]) <= 2
 
 
 async def test_a_broker_that_is_away_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ class Outlet:
     async def _deliver(self, wave: Sequence[_Parcel]) -> None:
         """A broker that is away is waited for, and holds up what comes behind; one that is there is not."""
         pause, strikes = _FIRST_PAUSE, 0
-        while wave := await self._attempt(wave, last=strikes == _STRIKES):
+        while wave := await self._attempt(wave, strikes):
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
             wave = [parcel for parcel in wave if not self._expired(parcel)]
@@ -103,12 +103,14 @@ class Outlet:
             self._drop(parcel.delivery, "expired on the way")
         return expired
 
-    async def _attempt(self, wave: Sequence[_Parcel], *, last: bool) -> list[_Parcel]:
+    async def _attempt(self, wave: Sequence[_Parcel], strikes: int) -> list[_Parcel]:
         """Publish once; what is to be published next: the same again, or a refusal where it will never be taken."""
         left: list[_Parcel] = []
+        last = strikes == _STRIKES
         for side in Side:
             again: list[tuple[_Parcel, BaseException]] = []
-            for parcel, outcome in await self._publish(side, [one for one in wave if one.to is side]):
+            parcels = [one for one in wave if one.to is side]
+            for parcel, outcome in await self._publish(side, parcels, apart=strikes > 0):
                 if _may_pass(outcome) and not last:
                     again.append((parcel, outcome))
                 else:
@@ -126,11 +128,16 @@ class Outlet:
         return [parcel for parcel, _ in failed]
 
     async def _publish(
-        self, side: Side, parcels: Sequence[_Parcel]
+        self, side: Side, parcels: Sequence[_Parcel], *, apart: bool
     ) -> list[tuple[_Parcel, BaseException | None]]:
-        """Hand each over as surely as the broker can; what became of each."""
+        """Hand each over as surely as the broker can; what became of each.
+
+        Where only a flush tells, it tells of all that went before: `apart`, each parcel has a flush of its own.
+        """
         transport = self.transports[side]
         sure = Guarantee.AT_LEAST_ONCE in transport.capabilities.guarantees
+        if apart and not sure and len(parcels) > 1:
+            return [one for parcel in parcels for one in await self._publish(side, [parcel], apart=True)]
         guarantee = Guarantee.AT_LEAST_ONCE if sure else Guarantee.AT_MOST_ONCE
 
         async def one(send: Send) -> None:
