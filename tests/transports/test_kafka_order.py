@@ -46,7 +46,8 @@ class Full(Clients):
         found: Any = MetadataResponse_v1([(0, "127.0.0.1", 1, None)], 0, topics)
         producer.client.cluster.update_metadata(found)
         producer._closed = True  # it is never started
-        producer._txn_manager.set_pid_and_epoch(1, 0)
+        numbers: Any = producer._txn_manager
+        numbers.set_pid_and_epoch(1, 0)
         self._latest_first.insert(0, producer)
         return producer
 
@@ -55,7 +56,7 @@ class Full(Clients):
 
     @property
     def producer(self) -> Producer:
-        return self._producer
+        return self._latest_first[0]
 
     def refuse(self) -> None:
         """As if a batch had been refused."""
