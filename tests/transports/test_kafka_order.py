@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pytest
+from aiokafka.errors import UnknownError
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +58,10 @@ class Full(Clients):
     @property
     def producer(self) -> Producer:
         return self._latest_first[0]
+
+    @property
+    def spent(self) -> bool:
+        return self._spent
 
     def refuse(self) -> None:
         """As if a batch had been refused."""
@@ -138,6 +143,19 @@ async def test_nobody_stands_in_line_for_longer_than_the_timeout() -> None:
         outcomes = await asyncio.gather(*tasks[1:], return_exceptions=True)
     assert all(isinstance(one, TransportError) and "finds no room" in str(one) for one in outcomes)
     await clients.finish(tasks[:1])
+
+
+async def test_a_refusal_is_noted_though_who_waited_for_it_is_cancelled() -> None:
+    """Else the next record is refused for the number that is missing, and the error told to nobody is logged."""
+    clients = Full()
+    future = await clients.send(TOPIC, b"k", b"x", [])
+    waiting = asyncio.create_task(clients.confirmed(future))
+    await asyncio.sleep(0)
+    future.set_exception(UnknownError())
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert clients.spent
 
 
 async def test_another_key_does_not_wait_in_that_line() -> None:

@@ -159,6 +159,10 @@ class Clients:
         self._deadlines.add(future, asyncio.get_running_loop().time() + self.timeout)
         try:
             await future
+        except asyncio.CancelledError:
+            if future.done():  # it may have been refused in the same turn
+                self.refusal(future)
+            raise
         except TimeoutError as error:
             raise self._late(self.timeout) from error
         except native.KafkaError as error:
@@ -265,7 +269,7 @@ class Clients:
         """A refused batch leaves a gap in the numbers that make the producer idempotent: go on with a new one."""
         async with self._renewing:
             if self._closed:
-                raise self.error("is closed")
+                raise self.error("the connection is closed")
             if self._spent:
                 old = self._producer
                 old.shut()
