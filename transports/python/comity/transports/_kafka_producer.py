@@ -57,6 +57,20 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         )
         return future
 
+    def accept_now(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any] | None:
+        """The same where there is room now; None where `accept` has to wait, or to say why not."""
+        accumulator = self._message_accumulator
+        places = self._places_of(topic)
+        if not places or accumulator._closed or accumulator._exception is not None:
+            return None
+        place = partition_of(key, places)
+        batches = accumulator._batches.get(place)
+        batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
+        future: asyncio.Future[Any] | None = batch.append(key, value, None, headers=headers)
+        return future
+
     def _places_of(self, topic: str) -> Sequence[TopicPartition] | None:
         """The partitions of `topic`, in rising order, by what was heard last; None where nothing was."""
         heard = self._metadata._partitions.get(topic)
