@@ -148,11 +148,12 @@ class Appender:
             one.answer.set_exception(nats.errors.NoRespondersError())
             return
         answer = json.loads(message.data)
-        if answer.get("error", {}).get("err_code") == UNDER_WAY or answer.get("seq") == 0:
+        refusal = answer.get("error")
+        if (refusal.get("err_code") == UNDER_WAY) if refusal else (answer.get("seq") == 0):
             return  # an earlier sending is being stored, and is answered here when it is; 2.10 says so by a 0
         try:
-            if "error" in answer:
-                APIError.from_error(answer["error"])  # which raises what it makes
+            if refusal:
+                APIError.from_error(refusal)  # which raises what it makes
             one.answer.set_result(answer["seq"])
         except APIError as error:
             one.answer.set_exception(error)
