@@ -57,7 +57,7 @@ class Faulty:
         self.gone = asyncio.Event()
         self._fate = fate
         least = frozenset(Guarantee) if sure else frozenset({Guarantee.AT_MOST_ONCE})
-        self.capabilities = Capabilities(Ordering.KEY, least, durable=sure, groups=sure)
+        self.capabilities = Capabilities(Ordering.KEY, least, durable=sure, replay=sure, groups=sure)
 
     def on_death(self, address: str, frame: Frame) -> None: ...
     async def open(self) -> None: ...

@@ -19,7 +19,7 @@ from comity.sdk.errors import TransportError
 from comity.transports._kafka_client import Clients
 from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_url import read_options, read_settings
-from tests.transports.contract import until
+from tests.transports.harness import until
 
 URL: Final = "kafka://127.0.0.1:1"
 TOPIC: Final = "space.test.v1.things"
