@@ -31,7 +31,7 @@ test: setup ## Run all tests, brokers included (under 10 minutes)
 test-quick: setup ## Run the tests that take no broker and no patience (under 1 minute)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow and not broker"
 
-soak: setup ## Kill services and broker nodes under load, change their versions (about 6 minutes; COMITY_SEED=N repeats a schedule)
+soak: setup ## Kill services and broker nodes under load, change their versions (about 5 minutes; COMITY_SEED=N repeats a schedule)
 	$(BIN)/pytest tests/faults/soak.py --capture=no
 
 gen: setup ## Regenerate everything that derives from spec/

@@ -46,11 +46,15 @@ STANDSTILL = 60.0
 
 
 class Strike(NamedTuple):
-    """Whom it hits, a `service` or a `node`; which is killed, or stopped to come back as another `version`."""
+    """Whom it hits, a `service` or a `node`; the node is stopped where it goes `gently`, and comes back as `version`.
+
+    Everything else is killed, and comes back as what starts by default.
+    """
 
     kind: str
     number: int
     version: str | None = None
+    gently: bool = False
 
 
 class Cluster:
@@ -97,10 +101,10 @@ class Cluster:
 
     def _end_node(self, strike: Strike) -> None:
         node = self.broker.nodes[strike.number]
-        if strike.version is None:
-            node.kill()
-        else:
+        if strike.gently:
             node.stop()
+        else:
+            node.kill()
 
     def _start_node(self, strike: Strike) -> None:
         node = self.broker.nodes[strike.number]

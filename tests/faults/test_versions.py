@@ -1,4 +1,5 @@
-"""Servers of another version, seen by those who go on using them: streams need nothing that an older one lacks.
+"""Servers of another version, seen by those who go on using them: streams need nothing that an older one lacks, and
+know what only a newer one says.
 
 What a cluster does while its nodes change is `soak.py`'s.
 """
@@ -13,7 +14,9 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import nats
 import pytest
+from nats.js.errors import APIError
 
 from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Entry, Guarantee, Snapshot
@@ -22,6 +25,7 @@ from comity.transports._kafka_jars import jars
 from comity.transports._nats_append import Appender
 from comity.transports._nats_client import Connection
 from comity.transports._nats_url import NUMBERS, settings
+from comity.transports.brokers import Broker
 
 from ..conftest import broker_or_policy
 from ..journals.contract import read
@@ -84,6 +88,56 @@ async def serving(*versions: str) -> AsyncGenerator[str]:
         yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+@pytest.mark.broker
+async def test_an_append_that_is_still_being_stored_is_waited_for(nats_server: Broker, space: str) -> None:
+    """What servers of a cluster say of a repetition: from 2.11 on that, before that the sequence is 0."""
+    url = nats_server.url
+    busy = {"error": {"code": 409, "err_code": 10158, "description": "duplicate message id is in process"}}
+    answers: list[dict[str, Any]] = [
+        busy,
+        {"stream": "x", "seq": 0, "duplicate": True},
+        {"stream": "x", "seq": 7},
+    ]
+    stream: Any = await nats.connect(url)  # pyright: ignore[reportUnknownMemberType]
+
+    async def store(message: Any) -> None:
+        for answer in answers:
+            await message.respond(json.dumps(answer).encode())
+
+    await stream.subscribe(space, cb=store)
+    await stream.flush()
+    connection = Connection(settings(url, dict(NUMBERS)))
+    await connection.open()
+    appender = Appender(connection, 5)
+    await appender.start()
+    assert await appender.append(space, {}, b"x", "1") == 7
+    await connection.close([])
+    await stream.close()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("code", [10071, 10158, 10164])
+async def test_a_snapshot_that_another_replica_was_faster_with_is_saved_all_the_same(
+    nats_server: Broker, space: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers of a cluster have a code for that from 2.11 on which one server never says."""
+    async with open_journal(f"jetstream:{nats_server.url}/{space}") as journal:
+        await journal.append(b"1")
+        js = cast(Any, journal)._streams._js
+        publish, said = js.publish, list[int]()
+
+        async def busy(subject: str, data: bytes, **options: Any) -> Any:
+            if subject.endswith(".snapshot") and not said:
+                said.append(code)
+                raise APIError(code=400, err_code=code, description="busy")
+            return await publish(subject, data, **options)
+
+        monkeypatch.setattr(js, "publish", busy)
+        await journal.save_snapshot(Snapshot(1, b"s"))
+        assert said == [code]
+        assert await journal.load_snapshot() == Snapshot(1, b"s")
+
+
 async def test_a_journal_is_refused_on_a_server_that_is_too_old() -> None:
     async with serving("2.8.4") as url:
         with pytest.raises(
@@ -116,12 +170,13 @@ def test_another_kafka_than_the_pinned_one_can_be_named(
     maven.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("COMITY_CACHE_DIR", str(tmp_path / "cache"))
-    pinned, *others = (jars(), *(_jars_of(version) for version in ("4.0.1", "4.0.1", "3.9.2")))
+    pinned, *others = (jars(), *(_jars_of(version) for version in ("4.0.1", "4.0.1", "4.2.0")))
     assert len({pinned, *others}) == 3, "each is kept apart, and got once"
     asked = (tmp_path / "mvn.asked").read_text(encoding="utf-8")
-    assert re.findall(r"-Dkafka.version=(\S+)", asked) == [VERSIONS["kafka"][1], "4.0.1", "3.9.2"]
-    with pytest.raises(ConfigError, match=r"COMITY_KAFKA_VERSION=newest is no version such as 4\."):
-        _jars_of("newest")
+    assert re.findall(r"-Dkafka.version=(\S+)", asked) == [VERSIONS["kafka"][1], "4.0.1", "4.2.0"]
+    for wrong in ("newest", "3.9.2"):
+        with pytest.raises(ConfigError, match=rf"COMITY_KAFKA_VERSION={wrong} is no version from 4\.0 on"):
+            _jars_of(wrong)
 
 
 def _jars_of(version: str) -> Path:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, Final
 
 from comity.gateway import Gateway, Policy, Side
+from comity.sdk.errors import TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports import connect
 
@@ -53,9 +54,10 @@ class Faulty:
         self.groups: list[str | None] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.gone = asyncio.Event()
         self._fate = fate
         least = frozenset(Guarantee) if sure else frozenset({Guarantee.AT_MOST_ONCE})
-        self.capabilities = Capabilities(Ordering.KEY, least, durable=sure, groups=sure)
+        self.capabilities = Capabilities(Ordering.KEY, least, durable=sure, replay=sure, groups=sure)
 
     def on_death(self, address: str, frame: Frame) -> None: ...
     async def open(self) -> None: ...
@@ -85,6 +87,10 @@ class Faulty:
         self.flushes += 1
         await self.gate.wait()
         self._fate(-self.flushes, Frame({}, b""))
+
+    async def lost(self) -> TransportError:
+        await self.gone.wait()
+        return TransportError("another client took over")
 
     @property
     def datas(self) -> list[object]:

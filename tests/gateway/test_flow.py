@@ -231,6 +231,15 @@ async def test_a_broker_that_cannot_do_what_it_said_ends_the_gateway() -> None:
             await serve(edge)
 
 
+async def test_a_connection_that_is_gone_for_good_ends_the_gateway() -> None:
+    tasks, outlet = set(asyncio.all_tasks()), Faulty()
+    async with opened(*names("edge")) as (edge,), joined(edge, outlet) as gateway:
+        outlet.gone.set()
+        with pytest.raises(TransportError, match="another client took over"):
+            await gateway.wait()
+    await until_only(tasks)
+
+
 async def test_an_attempt_that_takes_too_long_is_made_again() -> None:
     outlet = Faulty()
     outlet.gate.clear()

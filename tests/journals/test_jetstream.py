@@ -19,6 +19,7 @@ from tests.conftest import broker_or_policy
 from tests.faults.processes import eventually
 from tests.journals.contract import *  # noqa: F403
 from tests.journals.contract import MakeJournal, read
+from tests.journals.lives import outlived
 
 pytestmark = [pytest.mark.broker]
 
@@ -239,34 +240,4 @@ async def forget(server: Broker, stream: str) -> None:
 
 
 async def test_nothing_acknowledged_is_lost_over_kill_9(own_server: Broker) -> None:
-    """What was under way is appended once, however often it had to be repeated; followers go on."""
-    url = f"jetstream:{own_server.url}/killed"
-    async with asyncio.timeout(90), open_journal(url, timeout=1) as journal:
-        acknowledged: dict[int, bytes] = {}
-        seen: list[Entry] = []
-        stop = asyncio.Event()
-
-        async def client(name: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                data = b"%d:%d" % (name, number)
-                acknowledged[await journal.append(data)] = data
-
-        async def follow() -> None:
-            async for entry in journal.follow(0):
-                seen.append(entry)
-
-        clients = [asyncio.create_task(client(name)) for name in range(8)]
-        follower = asyncio.create_task(follow())
-        for _ in range(3):
-            enough = len(acknowledged) + 100
-            await eventually(lambda enough=enough: len(acknowledged) >= enough, "appending stands still", 20)  # type: ignore[misc]
-            await asyncio.to_thread(own_server.kill)
-            await asyncio.to_thread(own_server.restart)
-        stop.set()
-        await asyncio.gather(*clients)
-        await eventually(lambda: len(seen) >= len(acknowledged), "the follower stands still", 20)
-        assert seen == [Entry(position, acknowledged[position]) for position in sorted(acknowledged)]
-        follower.cancel()
-        await asyncio.wait({follower})
+    await outlived(f"jetstream:{own_server.url}/killed", own_server, kills=3, timeout=1)

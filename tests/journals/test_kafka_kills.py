@@ -16,12 +16,10 @@ from aiokafka.errors import KafkaConnectionError  # pyright: ignore[reportMissin
 from aiokafka.protocol.produce import ProduceRequest  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.mesh import Mesh
-from comity.sdk.ports import Entry
 from comity.transports import open_journal
 from comity.transports.brokers import Broker
-from tests.faults.processes import eventually
 from tests.journals.contract import read
-from tests.journals.lives import survived
+from tests.journals.lives import outlived, survived
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
@@ -63,39 +61,7 @@ def test_nothing_acknowledged_is_lost_over_kills_of_the_writer(url: str, tmp_pat
 
 
 async def test_nothing_acknowledged_is_lost_over_a_kill_of_the_broker(kafka_server: Broker, url: str) -> None:
-    """What was under way is appended once, however often it had to be repeated; followers go on."""
-    async with asyncio.timeout(120), open_journal(url, timeout=2, patience=60) as journal:
-        acknowledged: dict[int, bytes] = {}
-        seen: list[Entry] = []
-        stop = asyncio.Event()
-
-        async def client(name: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                data = b"%d:%d" % (name, number)
-                acknowledged[await journal.append(data)] = data
-
-        async def follow() -> None:
-            async for entry in journal.follow(0):
-                seen.append(entry)
-
-        async def more() -> None:
-            enough = len(acknowledged) + 100
-            await eventually(lambda: len(acknowledged) >= enough, "appending stands still", 40)
-
-        clients = [asyncio.create_task(client(name)) for name in range(8)]
-        follower = asyncio.create_task(follow())
-        await more()
-        await asyncio.to_thread(kafka_server.kill)
-        await asyncio.to_thread(kafka_server.restart)  # the others of the session need it, too
-        await more()
-        stop.set()
-        await asyncio.gather(*clients)
-        await eventually(lambda: len(seen) >= len(acknowledged), "the follower stands still", 40)
-        assert seen == [Entry(position, acknowledged[position]) for position in sorted(acknowledged)]
-        follower.cancel()
-        await asyncio.wait({follower})
+    await outlived(url, kafka_server, kills=1, timeout=2, patience=60)
 
 
 async def test_a_registry_goes_on_where_it_was_killed(kafka_server: Broker, url: str, tmp_path: Path) -> None:

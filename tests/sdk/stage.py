@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from comity.sdk.errors import CapabilityError, LocalProtocolError
+from comity.sdk.errors import CapabilityError, LocalProtocolError, TransportError
 from comity.sdk.ports import (
     Capabilities,
     Delivery,
@@ -204,6 +204,7 @@ class Wire:
         self.refuse: tuple[int, Exception] | None = None
         self.may_publish = asyncio.Event()
         self.may_publish.set()
+        self.gone = asyncio.Event()
         self.deliver: Callable[[Delivery], None] = lambda _: None
         self.capabilities = Capabilities(Ordering.TOTAL, frozenset(Guarantee))
 
@@ -238,6 +239,10 @@ class Wire:
 
     async def flush(self) -> None:
         self.log.append("flush")
+
+    async def lost(self) -> TransportError:
+        await self.gone.wait()
+        return TransportError("another client took over")
 
     async def close(self) -> None:
         return

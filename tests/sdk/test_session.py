@@ -304,6 +304,23 @@ async def test_a_defect_of_the_endpoint_is_raised_and_not_swallowed() -> None:
     assert other_tasks() == set()
 
 
+async def test_a_connection_that_is_gone_for_good_ends_the_session() -> None:
+    """Else a service would go on for ever, and answer nobody."""
+    log: list[str] = []
+    wire = Wire(log)
+    session = Session(Actor(log), wire, subscriptions=LISTEN)
+    await session.start()
+    wire.gone.set()
+    with pytest.raises(TransportError, match="another client took over"):
+        await session.wait()
+    with pytest.raises(TransportError, match="another client took over"):
+        session.command("any", {})
+    with pytest.raises(TransportError, match="another client took over"):
+        await session.stop()
+    assert wire.lines[0].closed
+    assert other_tasks() == set()
+
+
 async def test_a_refused_subscription_leaves_nothing_running() -> None:
     log: list[str] = []
     wire = Wire(log)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pytest
+from aiokafka.errors import UnknownError
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from comity.sdk.errors import TransportError
 from comity.transports._kafka_client import Clients
 from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_url import read_options, read_settings
+from tests.transports.harness import until
 
 URL: Final = "kafka://127.0.0.1:1"
 TOPIC: Final = "space.test.v1.things"
@@ -31,25 +33,47 @@ class Full(Clients):
     def __init__(self, timeout: float = 60) -> None:
         super().__init__(read_settings(URL, read_options(URL, {"timeout": timeout})))
         self._known.add(TOPIC)
-        self._producer = Producer(
+        self._latest_first: list[Producer] = []
+        self._producer = self._made()
+        self._sent = 0
+
+    def _made(self) -> Producer:
+        producer = Producer(
             bootstrap_servers=URL.removeprefix("kafka://"),
             max_batch_size=ROOM,
-            request_timeout_ms=int(timeout * 1000),
+            request_timeout_ms=int(self.timeout * 1000),
         )
-        found: Any = MetadataResponse_v1(
-            [(0, "127.0.0.1", 1, None)], 0, [(0, TOPIC, False, [(0, 0, 0, [0], [0])])]
-        )
-        self._producer.client.cluster.update_metadata(found)
-        self._producer._closed = True  # it was never started
-        self._producer._txn_manager.set_pid_and_epoch(1, 0)
-        self._sent = 0
+        topics = [(0, TOPIC, False, [(0, 0, 0, [0], [0])])]
+        found: Any = MetadataResponse_v1([(0, "127.0.0.1", 1, None)], 0, topics)
+        producer.client.cluster.update_metadata(found)
+        producer._closed = True  # it is never started
+        numbers: Any = producer._txn_manager
+        numbers.set_pid_and_epoch(1, 0)
+        self._latest_first.insert(0, producer)
+        return producer
+
+    async def _new_producer(self) -> Producer:
+        return self._made()
+
+    @property
+    def producer(self) -> Producer:
+        return self._latest_first[0]
+
+    @property
+    def spent(self) -> bool:
+        return self._spent
+
+    def refuse(self) -> None:
+        """As if a batch had been refused."""
+        self._spent = True
 
     def drain(self) -> None:
         """Send what was taken, which makes room; as if a broker had acknowledged it."""
-        batches, _ = self._producer._message_accumulator.drain_by_nodes(ignore_nodes=())
-        for batch in (batch for some in batches.values() for batch in some.values()):
-            batch.done(self._sent)
-            self._sent += batch.record_count
+        for producer in self._latest_first:
+            batches, _ = producer._message_accumulator.drain_by_nodes(ignore_nodes=())
+            for batch in (batch for some in batches.values() for batch in some.values()):
+                batch.done(self._sent)
+                self._sent += batch.record_count
 
     def publish(self, size: int, key: bytes | None = b"k") -> asyncio.Task[int]:
         return asyncio.create_task(self._offset(size, key))
@@ -81,7 +105,7 @@ async def test_who_comes_when_room_was_just_made_does_not_overtake() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([b"j", b"k", None]), st.sampled_from([1, LARGE]), st.sampled_from("pppdtc")
+            st.sampled_from([b"j", b"k", None]), st.sampled_from([1, LARGE]), st.sampled_from("pppdtcr")
         ),
         max_size=40,
     )
@@ -89,7 +113,7 @@ async def test_who_comes_when_room_was_just_made_does_not_overtake() -> None:
 def test_records_of_one_key_are_taken_in_the_order_of_the_calls(
     script: list[tuple[bytes | None, int, str]],
 ) -> None:
-    """Whoever publishes, waits, is cancelled, or finds room: p, t(ime passes), c, d(rain)."""
+    """Whoever publishes, waits, is cancelled, or finds room: p, t(ime passes), c, d(rain), r(efused)."""
 
     async def run() -> None:
         clients, calls = Full(), defaultdict[bytes | None, list[asyncio.Task[int]]](list)
@@ -100,6 +124,8 @@ def test_records_of_one_key_are_taken_in_the_order_of_the_calls(
                 clients.drain()
             elif what == "t":
                 await asyncio.sleep(0)
+            elif what == "r":
+                clients.refuse()
             elif calls[key]:
                 calls[key][len(calls[key]) // 2].cancel()
         await clients.finish([task for some in calls.values() for task in some])
@@ -119,6 +145,19 @@ async def test_nobody_stands_in_line_for_longer_than_the_timeout() -> None:
     await clients.finish(tasks[:1])
 
 
+async def test_a_refusal_is_noted_though_who_waited_for_it_is_cancelled() -> None:
+    """Else the next record is refused for the number that is missing, and the error told to nobody is logged."""
+    clients = Full()
+    future = await clients.send(TOPIC, b"k", b"x", [])
+    waiting = asyncio.create_task(clients.confirmed(future))
+    await asyncio.sleep(0)
+    future.set_exception(UnknownError())
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert clients.spent
+
+
 async def test_another_key_does_not_wait_in_that_line() -> None:
     clients = Full()
     tasks = [clients.publish(LARGE), clients.publish(LARGE)]
@@ -128,6 +167,23 @@ async def test_another_key_does_not_wait_in_that_line() -> None:
     await clients.finish([*tasks, other])
     assert other.result() == 1, "it found room at once"
     assert tasks[1].result() == 2
+
+
+async def test_who_waits_for_room_goes_on_with_the_producer_that_follows() -> None:
+    """Else what finds room in one that is being replaced is sent beside what the next one sends."""
+    clients = Full()
+    tasks = [clients.publish(LARGE), clients.publish(LARGE)]
+    await asyncio.sleep(0)
+    clients.refuse()
+    before = clients.producer
+    tasks.append(clients.publish(1))
+    other = clients.publish(1, b"j")
+    await asyncio.sleep(0)
+    clients.drain()
+    await until(lambda: clients.producer is not before)
+    await clients.finish([*tasks, other])
+    offsets = [task.result() for task in tasks]
+    assert offsets == sorted(offsets)
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -152,4 +152,5 @@ async def test_a_session_that_was_taken_over_is_given_up() -> None:
             await transport.publish("a.b.v1.c", frame(), guarantee=SURE)
         with pytest.raises(TransportError, match=r"is over .*another client took over this session"):
             await transport.publish("a.b.v1.c", frame())
+        assert "another client took over this session" in str(await transport.lost())
     assert connections == 1

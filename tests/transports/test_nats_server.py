@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-import time
 from collections.abc import Iterator
 
 import nats
@@ -16,8 +13,9 @@ from comity.sdk.errors import ConfigError, TransportError
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
-from tests.transports.connections import flood, opened, refused
-from tests.transports.harness import Inbox, frame, settle, until_only
+from tests.transports.connections import opened, refused
+from tests.transports.fragile import *  # noqa: F403
+from tests.transports.harness import Inbox, frame
 
 pytestmark = pytest.mark.broker
 
@@ -130,88 +128,6 @@ async def test_publishing_without_permission_is_told_by_flush_or_the_next_publis
 
 
 # ---------------------------------------------------------------- broken wires
-
-
-async def test_a_server_killed_and_restarted_under_load(fragile: Broker) -> None:
-    async with opened(fragile.url, timeout=2) as transport:
-        inbox, address, sent = Inbox(), "a.b.v1.c", 0
-        await transport.subscribe(address, inbox)
-
-        async def load(seconds: float) -> None:
-            nonlocal sent
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                await transport.publish(address, frame(b"%d" % sent))
-                sent += 1
-                await asyncio.sleep(0)
-
-        await load(0.2)
-        fragile.kill()
-        await load(0.1)
-        fragile.restart()
-        await load(0.2)
-        with pytest.raises(TransportError, match="may not have arrived"):
-            await transport.flush()
-        before = sent
-        await load(0.1)
-        await settle(transport)
-        numbers = [int(data) for data in inbox.datas if isinstance(data, bytes)]
-        assert numbers == sorted(set(numbers)), "in order, and nothing twice"
-        assert set(range(before, sent)) <= set(numbers), "nothing that was flushed is missing"
-        assert numbers[0] == 0
-
-
-async def test_what_is_published_while_disconnected_is_kept_and_sent(fragile: Broker) -> None:
-    async with opened(fragile.url, timeout=1) as transport:
-        inbox, address = Inbox(), "a.b.v1.c"
-        await transport.subscribe(address, inbox)
-        fragile.kill()
-        with pytest.raises(TransportError, match="no answer within 1 s"):
-            await transport.flush()
-        for number in range(100):
-            await transport.publish(address, frame(b"%d" % number))
-        fragile.restart()
-        await inbox.expect(100)
-        assert inbox.datas == [b"%d" % number for number in range(100)]
-        await transport.flush()
-
-
-async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None:
-    async with opened(fragile.url, outbox=20_000) as transport:
-        fragile.kill()
-        with pytest.raises(TransportError, match="publish again later"):
-            await flood(transport, 1000)
-        fragile.restart()
-        inbox = Inbox()
-        await transport.subscribe("a.b.v1.d", inbox)
-        await transport.publish("a.b.v1.d", frame(b"after"))
-        await inbox.expect(1)
-
-
-async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> None:
-    async with opened(fragile.url, timeout=0.5, outbox=100_000) as transport:
-        os.kill(fragile.now.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(TransportError, match=r"no answer within 0\.5 s"):
-                await flood(transport, 10_000)
-            with pytest.raises(TransportError, match="no answer"):
-                await transport.flush()
-            with pytest.raises(TransportError, match="no answer"):
-                await transport.subscribe("a.b.v1.c", Inbox())
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
-
-
-async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
-    transport = connect(fragile.url, timeout=1)
-    tasks = asyncio.all_tasks()
-    await transport.open()
-    await transport.subscribe("a.b.v1.c", Inbox())
-    await transport.publish("a.b.v1.c", frame())
-    fragile.kill()
-    async with asyncio.timeout(15):
-        await transport.close()
-    await until_only(tasks)
 
 
 class Recorder:

@@ -7,7 +7,7 @@ judging, which the caller hands in as one question.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -21,15 +21,22 @@ _ACTS = frozenset({"send", "flood", "garbage", "do"})  # what every plan ends wi
 _KEEP = frozenset({"agent", "epoch", "capabilities", "lease_ms", "consistency", "limit", "watch"})
 
 
+def _parts(whole: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Its halves, quarters and so on, down to single ones."""
+    size = max(1, len(whole) // 2)
+    while size:
+        yield from (whole[start : start + size] for start in range(0, len(whole), size))
+        size //= 2
+
+
 def _fewer_clients(plan: Plan) -> Iterator[Plan]:
-    for client in reversed(range(plan.clients)):
-        kept = [op for op in plan.operations if op.get("client") != client]
-        if len(kept) < len(plan.operations):
-            yield plan.with_operations(kept)
-    used = {op["client"] for op in plan.operations if "client" in op}
-    while plan.clients > max(2, 1 + max(used, default=0)):
-        plan = replace(plan, clients=plan.clients - 1)
-        yield plan
+    used = sorted({op["client"] for op in plan.operations if "client" in op}, reverse=True)
+    for gone in _parts(used):
+        yield plan.with_operations([op for op in plan.operations if op.get("client") not in gone])
+    least = max(2, 1 + max(used, default=0))
+    for clients in (least, plan.clients - 1):
+        if least <= clients < plan.clients:
+            yield replace(plan, clients=clients)
 
 
 def _fewer_faults(plan: Plan) -> Iterator[Plan]:
@@ -43,11 +50,8 @@ def _fewer_faults(plan: Plan) -> Iterator[Plan]:
 
 
 def _fewer_operations(plan: Plan) -> Iterator[Plan]:
-    size = max(1, len(plan.operations) // 2)
-    while size:
-        for start in range(0, len(plan.operations), size):
-            yield plan.with_operations(plan.operations[:start] + plan.operations[start + size :])
-        size //= 2
+    for gone in _parts(range(len(plan.operations))):
+        yield plan.with_operations([op for n, op in enumerate(plan.operations) if n not in gone])
 
 
 def _smaller_values(plan: Plan) -> Iterator[Plan]:

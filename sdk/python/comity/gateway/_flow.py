@@ -36,9 +36,8 @@ class Flow:
         policy, side = self.outlet.policy, self.outlet.side
         transport = self.outlet.transports[side]
         offered = transport.capabilities
-        group = (
-            f"gateway-{policy.agent[-16:]}" if self._lasting and offered.durable and offered.groups else None
-        )
+        lasts = self._lasting and offered.durable and offered.replay and offered.groups
+        group = f"gateway-{policy.agent[-16:]}" if lasts else None
         for pattern in policy.patterns(side):
             subscription = await transport.subscribe(pattern, self.arrive, group=group)
             if self._paused:  # what came meanwhile filled the queue

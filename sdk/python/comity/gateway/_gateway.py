@@ -48,7 +48,9 @@ class Gateway:
         self._flows = [
             Flow(Outlet(policy, side, transports, clock, timeout), queue, lasting=lasting) for side in Side
         ]
+        self._transports = transports
         self._tasks: list[asyncio.Task[None]] = []
+        self._watching: list[asyncio.Task[None]] = []
 
     @property
     def tallies(self) -> dict[Side, Tally]:
@@ -62,7 +64,8 @@ class Gateway:
 
     async def wait(self) -> None:
         """Raise what ended the gateway; it does not end by itself."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        tasks = [*self._tasks, *self._watching]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
 
@@ -79,6 +82,7 @@ class Gateway:
         self._tasks = [
             asyncio.create_task(flow.run(), name=f"comity-gateway-{flow.outlet.side}") for flow in self._flows
         ]
+        self._watching = [asyncio.create_task(_watch(one)) for one in self._transports.values()]
         return self
 
     async def __aexit__(
@@ -90,9 +94,9 @@ class Gateway:
         try:
             await asyncio.wait(self._tasks, timeout=self._drain)
         finally:
-            for task in self._tasks:
+            for task in (tasks := [*self._tasks, *self._watching]):
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(tasks)
             await self._close()
         for task in self._tasks:
             if error is None and not task.cancelled():
@@ -102,3 +106,7 @@ class Gateway:
         async with AsyncExitStack() as closing:
             for flow in self._flows:
                 closing.push_async_callback(flow.close)
+
+
+async def _watch(transport: Transport) -> None:
+    raise await transport.lost()

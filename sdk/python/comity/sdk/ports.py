@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from .errors import TransportError
 
 __all__ = [
     "Append",
@@ -263,6 +266,13 @@ class Transport(Protocol):
 
     async def flush(self) -> None:
         """Return when the broker has everything published before the call."""
+        ...
+
+    async def lost(self) -> TransportError:
+        """Return why, once the connection is gone for good, such as to another client of the same name.
+
+        One that is to come back is not lost. It does not return after `close`: whoever waits is to be cancelled.
+        """
         ...
 
     async def close(self) -> None:

@@ -58,7 +58,8 @@ class Session:
 
     `on_notify` gets what the endpoint tells its user, on the event loop, and must not block. A message that the transport
     would not take counts in `lost`, is logged and is told as `session.lost`: on a lossy network that is no different
-    from one lost on the way. Any other error ends the session and is raised by `wait`, `stop` and `command`.
+    from one lost on the way. Any other error, and a connection that is gone for good, ends the session and is raised by
+    `wait`, `stop` and `command`.
     """
 
     def __init__(
@@ -164,6 +165,9 @@ class Session:
 
     # ------------------------------------------------------------------ inputs
 
+    async def _watch(self) -> None:
+        raise await self._transport.lost()
+
     async def _replay(self) -> AsyncIterator[Entry] | None:
         endpoint, journal, now = self._endpoint, self._journal, self._clock.now
         if journal is None:
@@ -235,10 +239,12 @@ class Session:
     async def _run(self, entries: AsyncIterator[Entry] | None) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                follower = group.create_task(self._follow(entries)) if entries is not None else None
+                beside = [group.create_task(self._watch())]
+                if entries is not None:
+                    beside.append(group.create_task(self._follow(entries)))
                 await self._turns(group)
-                if follower is not None:
-                    follower.cancel()
+                for task in beside:
+                    task.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
 

@@ -17,7 +17,7 @@ from comity.transports._outlet import Outlet
 
 __all__ = ["Channel", "Reading", "needed"]
 
-_MOST_FOUND: Final = 16384
+_MOST_FOUND: Final = 4096
 
 
 def needed(pattern: Pattern, partitions: Sequence[int]) -> list[int]:
@@ -88,8 +88,9 @@ class Channel:
         if found is None:
             wild = (one for one in self._wild if one.pattern.matches(address))
             found = [*self._exact.get(address, ()), *wild]
-            if len(self._found) < _MOST_FOUND:
-                self._found[address] = found
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[address] = found
         return found
 
     def suits(self, reading: Reading) -> bool:

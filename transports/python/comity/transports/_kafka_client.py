@@ -15,9 +15,10 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import deque
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as native
@@ -30,9 +31,12 @@ from comity.transports._kafka_quiet import quietly, teach
 from comity.transports._kafka_reach import advice, first_to_answer, told
 from comity.transports._kafka_topics import Topics
 from comity.transports._kafka_url import Settings
-from comity.transports._window import Window
 
 __all__ = ["Clients", "Settings", "stop", "watched"]
+
+_Record: TypeAlias = tuple[str, bytes | None, bytes, list[tuple[str, bytes]]]
+_Turn: TypeAlias = asyncio.Future[asyncio.Future[Any] | None]
+_Line: TypeAlias = deque[tuple[_Turn, _Record]]
 
 _log = logging.getLogger(__name__)
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
@@ -52,7 +56,7 @@ class Clients:
         self._known: set[str] = set()
         self._readable: set[str] = set()
         self._making: dict[str, asyncio.Lock] = {}
-        self._lines: dict[tuple[str, bytes | None], Window] = {}  # of the keys for which somebody sends now
+        self._lines: dict[tuple[str, bytes | None], _Line] = {}  # of the keys for which somebody waits
         self._deadlines = Deadlines()
         self._renewing = asyncio.Lock()
         self._spent = self._closed = False
@@ -114,26 +118,59 @@ class Clients:
         place = topic, key
         line = self._lines.get(place)
         if line is None:
-            line = self._lines[place] = Window()
+            if (future := self._take_now(topic, key, value, headers)) is not None:
+                return future
+            line = self._lines[place] = deque()
+        elif (future := await self._wait_in(line, (topic, key, value, headers))) is not None:
+            return future
         try:
-            if line.inside:
-                await self._wait_in(line)
-            else:
-                await line.enter(1)
-            try:
-                return await self._take(topic, key, value, headers)
-            finally:
-                line.leave()
+            return await self._take(topic, key, value, headers)
         finally:
-            if not line.inside and self._lines.get(place) is line:
-                del self._lines[place]
+            self._let_go_on(place, line)
 
-    async def _wait_in(self, line: Window) -> None:
+    async def _wait_in(self, line: _Line, record: _Record) -> asyncio.Future[Any] | None:
+        """The future of `record` where who was before took it along; None where it is one's turn."""
+        loop = asyncio.get_running_loop()
+        turn: _Turn = loop.create_future()
+        entry = turn, record
+        line.append(entry)
+        self._deadlines.add(turn, loop.time() + self.timeout)
         try:
-            async with asyncio.timeout(self.timeout):
-                await line.enter(1)
-        except TimeoutError as error:
-            raise self.error(_NO_ROOM) from error
+            return await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            with contextlib.suppress(ValueError):  # it may have been called up in the same turn
+                line.remove(entry)
+            if isinstance(error, TimeoutError):
+                raise self.error(_NO_ROOM) from error
+            if not turn.cancelled() and turn.exception() is None:
+                self._forgo(turn.result(), record, line)
+            raise
+
+    def _forgo(self, future: asyncio.Future[Any] | None, record: _Record, line: _Line) -> None:
+        """Have nobody wait for what was taken along, or let the next one go on."""
+        if future is not None:
+            future.add_done_callback(self.refusal)
+        else:
+            self._let_go_on(record[:2], line)
+
+    def _let_go_on(self, place: tuple[str, bytes | None], line: _Line) -> None:
+        """Take along what there is room for, in one go; let the first one wait for whom there is none."""
+        while line:
+            turn, record = line.popleft()
+            if not turn.done():
+                future = self._take_now(*record)
+                turn.set_result(future)
+                if future is None:
+                    return
+        del self._lines[place]
+
+    def _take_now(
+        self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any] | None:
+        if topic not in self._known or self._spent:
+            return None
+        producer: Producer = self._producer
+        return producer.accept_now(topic, key, value, headers)
 
     async def _take(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
@@ -159,6 +196,10 @@ class Clients:
         self._deadlines.add(future, asyncio.get_running_loop().time() + self.timeout)
         try:
             await future
+        except asyncio.CancelledError:
+            if future.done():  # it may have been refused in the same turn
+                self.refusal(future)
+            raise
         except TimeoutError as error:
             raise self._late(self.timeout) from error
         except native.KafkaError as error:
@@ -265,7 +306,7 @@ class Clients:
         """A refused batch leaves a gap in the numbers that make the producer idempotent: go on with a new one."""
         async with self._renewing:
             if self._closed:
-                raise self.error("is closed")
+                raise self.error("the connection is closed")
             if self._spent:
                 old = self._producer
                 old.shut()

@@ -56,8 +56,8 @@ def version() -> str:
     if match is None:
         raise ConfigError("kafka-pom.xml names no version of Kafka")
     named = os.environ.get("COMITY_KAFKA_VERSION")
-    if named and not re.fullmatch(r"\d+(\.\d+)+", named):
-        raise ConfigError(f"COMITY_KAFKA_VERSION={named} is no version such as {match[1]}")
+    if named and not re.fullmatch(r"[4-9](\.\d+)+", named):
+        raise ConfigError(f"COMITY_KAFKA_VERSION={named} is no version from 4.0 on, such as {match[1]}")
     return named or match[1]
 
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from aiokafka.partitioner import murmur2
 
 __all__ = ["partition_of"]
 
+T = TypeVar("T")
 
-def partition_of(key: bytes | None, partitions: Sequence[int]) -> int:
+
+def partition_of(key: bytes | None, partitions: Sequence[T]) -> T:
     """The one of all `partitions`, in rising order, for `key`; without a key the first, so that order is kept."""
     return partitions[_hashed(key) % len(partitions)] if key else partitions[0]
 

@@ -25,12 +25,13 @@ __all__ = ["Producer"]
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
     """Idempotent, and acknowledged by all replicas in sync; `request_timeout_ms` limits every wait."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, max_batch_size: int = BATCH, **options: Any) -> None:
         super().__init__(
             acks="all",
             enable_idempotence=True,
+            max_batch_size=max_batch_size,
             max_request_size=2 * MAX_RECORD,
-            **{"max_batch_size": BATCH} | options,
+            **options,
         )
         self._timeout = self._request_timeout_ms / 1000
         self._places: dict[str, tuple[object, Sequence[TopicPartition]]] = {}
@@ -46,12 +47,28 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
 
         As `send` of aiokafka, which asks for the partitions three times for each record. Raises its errors.
         """
-        if (places := self._places_of(topic)) is None:
+        if not (places := self._places_of(topic)):
             await self.client._wait_on_metadata(topic)
-            places = self._places_of(topic) or ()
+            places = self._places_of(topic)
+        if not places:
+            raise native.UnknownTopicOrPartitionError(topic)
         future: asyncio.Future[Any] = await self._message_accumulator.add_message(
             partition_of(key, places), key, value, self._timeout, headers=headers
         )
+        return future
+
+    def accept_now(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[Any] | None:
+        """The same where there is room now; None where `accept` has to wait, or to say why not."""
+        accumulator = self._message_accumulator
+        places = self._places_of(topic)
+        if not places or accumulator._closed or accumulator._exception is not None:
+            return None
+        place = partition_of(key, places)
+        batches = accumulator._batches.get(place)
+        batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
+        future: asyncio.Future[Any] | None = batch.append(key, value, None, headers=headers)
         return future
 
     def _places_of(self, topic: str) -> Sequence[TopicPartition] | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import errors as native
 from aiokafka.admin import NewTopic
@@ -23,6 +24,8 @@ from comity.transports._kafka_reach import advice
 from comity.transports._kafka_url import PARTITIONS, Settings
 
 __all__ = ["BATCH", "MAX_RECORD", "Finding", "Topics", "findings", "settings_of"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 MAX_RECORD: Final = (1 << 20) + (1 << 17)
@@ -104,23 +107,12 @@ class Topics:
 
         Raises `TransportError` where it cannot be made or is not fit for use. The caller sets the time limit.
         """
-        copies = min(_COPIES, len(self._admin._client.cluster.brokers()))
-        config = {
-            "cleanup.policy": "delete",
-            "retention.ms": str(int(self._settings.retention * 1000)),
-            "max.message.bytes": str(2 * MAX_RECORD),
-            "min.insync.replicas": str(max(1, copies - 1)),
-        }
-        wanted = NewTopic(topic, self._settings.partitions or PARTITIONS, copies, topic_configs=config)
-        answer = await self._admin.create_topics([wanted])
-        _, code, *said = answer.topic_errors[0]
-        if not code:
+        reason, said = await self._create(topic)
+        if reason is native.NoError:
             return True
-        reason = native.for_code(code)
         partitions = await self._partitions(topic, there=reason is native.TopicAlreadyExistsError)
         if partitions is None:
-            text = (said[0] if said else None) or reason.__name__
-            raise self._error(f"topic {topic} cannot be made ({text}): {advice(reason())}")
+            raise self._error(f"topic {topic} cannot be made ({said}): {advice(reason())}")
         await self._look_at(topic, partitions)
         return False
 
@@ -132,10 +124,59 @@ class Topics:
         if reason is native.TopicAuthorizationFailedError:
             raise self._error(f"topic {topic} may not be read: {advice(reason())} (READ)")
 
+    async def _create(self, topic: str) -> tuple[type[native.KafkaError], str]:
+        """Why `topic` was not made, and in the broker's words; `NoError` where it was.
+
+        Asked again, of whoever answers then, while brokers come and go.
+        """
+        client = self._admin._client
+        while True:
+            copies = min(_COPIES, len(client.cluster.brokers()))
+            answer = await self._asked(partial(self._send, self._new(topic, copies)))
+            _, code, *said = answer.topic_errors[0]
+            reason = native.for_code(code)
+            if reason is native.InvalidReplicationFactorError:
+                await client.force_metadata_update()
+                if copies <= len(client.cluster.brokers()):
+                    return reason, _words(reason, said)
+            elif not reason.retriable:
+                return reason, _words(reason, said)
+            await self._look_around()
+
+    def _new(self, topic: str, copies: int) -> NewTopic:
+        config = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(int(self._settings.retention * 1000)),
+            "max.message.bytes": str(2 * MAX_RECORD),
+            "min.insync.replicas": str(max(1, copies - 1)),
+        }
+        return NewTopic(topic, self._settings.partitions or PARTITIONS, copies, topic_configs=config)
+
+    async def _send(self, wanted: NewTopic) -> Any:
+        client = self._admin._client
+        while (one := client.cluster.controller) is None or not await client.ready(one.nodeId):
+            await self._look_around()
+        return await self._admin.create_topics([wanted])
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` gives, which is called again where the broker that it asks is gone."""
+        while True:
+            try:
+                return await ask()
+            except native.KafkaError as error:
+                if not error.retriable:
+                    raise
+            await self._look_around()
+
+    async def _look_around(self) -> None:
+        """Learn which brokers there are, a moment later: one that is gone is named by the others for some time."""
+        await asyncio.sleep(_PAUSE)
+        await self._admin._client.force_metadata_update()
+
     async def _partitions(self, topic: str, *, there: bool) -> list[dict[str, Any]] | None:
         """Its partitions; None where there are none to see. A broker may not yet have heard of one that is `there`."""
         while True:
-            (found,) = await self._admin.describe_topics([topic])
+            (found,) = await self._asked(partial(self._admin.describe_topics, [topic]))
             if not found["error_code"] and found["partitions"]:
                 partitions: list[dict[str, Any]] = found["partitions"]
                 return partitions
@@ -155,7 +196,7 @@ class Topics:
 
     async def _config(self, topic: str) -> dict[str, str]:
         while True:
-            reason, config = await settings_of(self._admin, topic, _SETTINGS)
+            reason, config = await self._asked(partial(settings_of, self._admin, topic, _SETTINGS))
             if not reason.retriable:
                 break
             await asyncio.sleep(_PAUSE)
@@ -171,6 +212,10 @@ class Topics:
 
     def _error(self, text: str) -> TransportError:
         return TransportError(f"{self._settings.shown}: {text}")
+
+
+def _words(reason: type[native.KafkaError], said: Sequence[str | None]) -> str:
+    return (said[0] if said else None) or reason.__name__
 
 
 async def settings_of(

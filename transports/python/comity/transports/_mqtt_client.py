@@ -64,6 +64,7 @@ class Connection:
         self._closed = False
         self._link: Link | None = None
         self._up = asyncio.Event()
+        self._gone = asyncio.Event()
         self._reconnecting: asyncio.Task[None] | None = None
         self._beat = Beat()
         self._why = ""
@@ -105,6 +106,11 @@ class Connection:
         self._why = "connecting anew"
         self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
         await self.barrier()
+
+    async def lost(self) -> TransportError:
+        """See `Transport.lost`."""
+        await self._gone.wait()
+        return self._error(self._why)
 
     # ------------------------------------------------------------- publishing
 
@@ -337,6 +343,7 @@ class Connection:
         self._closed = True
         self._sure.fail(self._error(self._why))
         self._up.set()
+        self._gone.set()
 
     # ---------------------------------------------------------------- receiving
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from comity.sdk.errors import TransportError
 from comity.transports._mqtt_refusals import refusal
-from comity.transports._window import Window
+from comity.transports._mqtt_window import Window
 
 __all__ = ["Unconfirmed"]
 

@@ -23,8 +23,10 @@ from nats.js.errors import APIError
 from comity.sdk.errors import TransportError
 from comity.transports._nats_client import Connection
 
-__all__ = ["Appender", "too_old"]
+__all__ = ["UNDER_WAY", "Appender", "too_old"]
 
+UNDER_WAY: Final = 10158
+"""The code by which a server of a cluster, from 2.11 on, answers a repetition of what it is still storing."""
 _log = logging.getLogger(__name__)
 _OLDEST: Final = (2, 9)
 _AGAIN: Final = 1.0  # seconds without an answer after which a message is sent again
@@ -146,9 +148,12 @@ class Appender:
             one.answer.set_exception(nats.errors.NoRespondersError())
             return
         answer = json.loads(message.data)
+        refusal = answer.get("error")
+        if (refusal.get("err_code") == UNDER_WAY) if refusal else (answer.get("seq") == 0):
+            return  # an earlier sending is being stored, and is answered here when it is; 2.10 says so by a 0
         try:
-            if "error" in answer:
-                APIError.from_error(answer["error"])  # which raises what it makes
+            if refusal:
+                APIError.from_error(refusal)  # which raises what it makes
             one.answer.set_result(answer["seq"])
         except APIError as error:
             one.answer.set_exception(error)

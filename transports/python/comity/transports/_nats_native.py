@@ -40,12 +40,13 @@ class _Parser(parser.Parser):
 
 
 class Native(Client):
-    """nats-py with six defects mended and its slowest steps replaced.
+    """nats-py with seven defects mended and its slowest steps replaced.
 
     It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
     was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
     A connection that breaks while the server greets stays open behind the next. A subject that is not UTF-8 stops its
     reading for good, and one with a vertical tab or a form feed, which the server lets pass, breaks the connection.
+    What a server says before it hangs up, such as that credentials expired, ends the client for good.
     """
 
     def __init__(self, tls_only: bool) -> None:
@@ -63,6 +64,14 @@ class Native(Client):
         if self._transport is not None:
             self._transport.close()  # type: ignore[no-untyped-call]
         await super()._connect_to_server(s)
+
+    async def _process_err(self, err_msg: str) -> None:
+        error = nats.errors.Error(f"nats: {err_msg.strip(chr(39))}")
+        if not self.is_connected or parser.PERMISSIONS_ERR in str(error):
+            await super()._process_err(err_msg)
+            return
+        await self._error_cb(error)
+        await self._process_op_err(error)
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():

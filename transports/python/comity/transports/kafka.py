@@ -154,6 +154,11 @@ class KafkaTransport:
         """Return once the subscriptions without a group have been handed all that the brokers have now."""
         await self._opened.live.settle(list(self._readings))
 
+    async def lost(self) -> TransportError:
+        """See `Transport.lost`: it connects anew for as long as it takes."""
+        never: asyncio.Future[TransportError] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def close(self) -> None:
         """Send what waits, deliver what the brokers have (not to those that are paused), disconnect. Idempotent."""
         hub, readings = self._hub, list(self._readings)

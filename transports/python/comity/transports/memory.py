@@ -107,6 +107,11 @@ class MemoryTransport:
         """Nothing to wait for: what `publish` returned for is in the buffers."""
         _ = self._opened
 
+    async def lost(self) -> TransportError:
+        """See `Transport.lost`: a broker in this process stays."""
+        never: asyncio.Future[TransportError] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def close(self) -> None:
         """Deliver what waits for subscriptions that are not paused, end them, and leave the broker."""
         if self._broker is None:

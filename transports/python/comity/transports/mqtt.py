@@ -191,6 +191,10 @@ class MqttTransport:
         """A real barrier. Raises `TransportError` where the connection broke and something may be lost."""
         await self._opened.flush()
 
+    async def lost(self) -> TransportError:
+        """See `Transport.lost`: another client that has its name takes the session."""
+        return await self._opened.lost()
+
     async def close(self) -> None:
         """Deliver what has arrived (not to those that are paused), send what waits, disconnect. Idempotent."""
         if self._connection is None:

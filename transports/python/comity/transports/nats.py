@@ -181,6 +181,11 @@ class NatsTransport:
         for reading in list(self._readings):
             await reading.settle()
 
+    async def lost(self) -> TransportError:
+        """See `Transport.lost`: it connects anew for as long as it takes."""
+        never: asyncio.Future[TransportError] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def close(self) -> None:
         """Deliver what has arrived (not to those that are paused), send what waits, disconnect. Idempotent."""
         if self._connection is None:

@@ -33,7 +33,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
-from comity.transports._nats_append import Appender, too_old
+from comity.transports._nats_append import UNDER_WAY, Appender, too_old
 from comity.transports._nats_client import Connection
 from comity.transports.journals._base import Wake
 from comity.transports.journals._jetstream_url import Place
@@ -42,7 +42,7 @@ __all__ = ["Kept", "Streams"]
 
 T = TypeVar("T")
 
-_WRONG_LAST: Final = 10071  # the server's code for a compare-and-set that came too late
+_WRONG_LAST: Final = (10071, 10164)  # a compare-and-set that came too late; behind one that is being stored
 _TAKEN: Final = 10058  # for a stream of that name with other settings
 _CHUNK: Final = 256 << 10
 _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
@@ -375,7 +375,8 @@ class Streams:
             except APIError as error:
                 if but(error):
                     raise
-                raise JournalError(f"{shown}: the server refuses: {error.description}") from error
+                if error.err_code != UNDER_WAY or loop.time() + pause > deadline:
+                    raise JournalError(f"{shown}: the server refuses: {error.description}") from error
             except nats.errors.Error as error:
                 raise JournalError(f"{shown}: {error}") from error
             await asyncio.sleep(pause)
@@ -414,4 +415,4 @@ def _is_taken(error: APIError) -> bool:
 
 
 def _is_too_late(error: APIError) -> bool:
-    return error.err_code == _WRONG_LAST
+    return error.err_code in _WRONG_LAST

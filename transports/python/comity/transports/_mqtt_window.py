@@ -12,21 +12,16 @@ __all__ = ["Window"]
 
 
 class Window:
-    """Places that are entered one by one; each `enter` that returned is answered by one `leave`.
-
-    `inside` is how many are; as long as somebody is in line it does not fall.
-    """
-
-    __slots__ = ("_line", "inside")
+    """Places that are entered one by one; each `enter` that returned is answered by one `leave`."""
 
     def __init__(self) -> None:
-        self.inside = 0
+        self._inside = 0
         self._line: deque[asyncio.Future[None]] = deque()
 
     async def enter(self, limit: int) -> None:
         """Return once fewer than `limit` are inside and it is one's turn; cancelled, one never was there."""
-        if self.inside < limit:
-            self.inside += 1
+        if self._inside < limit:
+            self._inside += 1
             return
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)
@@ -44,4 +39,4 @@ class Window:
             if not place.done():
                 place.set_result(None)
                 return
-        self.inside -= 1
+        self._inside -= 1
