@@ -184,7 +184,7 @@ async def test_a_stream_that_is_made_anew_takes_nothing_of_who_knew_the_one_befo
                     JournalError, match="was replaced while it was open: restart this process"
                 ):
                     await asyncio.wait_for(refused, 20)
-            with pytest.raises(JournalError, match=r"was replaced|not found"):  # it may have looked in between
+            with pytest.raises(JournalError, match=r"was replaced|not found"):
                 await asyncio.wait_for(follower, 20)
             for number in range(2, 61):
                 assert await new.append(b"new") == number
