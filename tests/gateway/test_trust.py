@@ -8,6 +8,7 @@ import pytest
 
 from comity.cli._gateway import serve_gateway_command
 from comity.mesh import Mesh, running_gateway, running_registry
+from comity.mesh._apart import check_apart
 from comity.registry import RegistryClient
 from comity.sdk.errors import ConfigError, Refused, TimedOut
 from comity.sdk.identity import Identity
@@ -86,6 +87,7 @@ async def test_who_knows_the_registry_only_hears_nothing_of_a_gateway_and_times_
     [
         ("nats://a x | nats://b x", "at home on one broker only"),
         ("nats://a x | nats://a", "both URLs are the same"),
+        ("nats://127.0.0.1:1 x | nats://h,localhost:1?stream=600", "are the same by another name"),
         ("nats://a | nats://b", "nothing to mirror"),
         ("nats://a X | nats://b", r"namespace 'X' is not \[a-z\]"),
         ("memory://a x | nats://b", "reaches nobody outside this process"),
@@ -96,3 +98,8 @@ def test_what_cannot_be_joined_is_said(sides: str, complaint: str) -> None:
     (from_, *mine), (to, *theirs) = (side.split() for side in sides.split("|"))
     with pytest.raises(ConfigError, match=complaint):
         serve_gateway_command((from_, mine), (to, theirs), None, None, as_json=False)
+
+
+@pytest.mark.parametrize("to", ["nats://localhost:2", "nats://u:p@localhost:1", "nats://localhost:1?nkey=/x"])
+async def test_one_host_may_hold_two_brokers_and_a_broker_users_that_it_keeps_apart(to: str) -> None:
+    await check_apart("nats://127.0.0.1:1", to)

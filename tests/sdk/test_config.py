@@ -96,6 +96,10 @@ def test_a_registry_that_is_no_agent_is_named(tmp_path: Path) -> None:
 
 def test_an_identity_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "me.key"
+    with pytest.raises(ConfigError, match=rf"there is no directory {path.parent}"):
+        load_identity(path)
+    assert not path.parent.exists()
+    path.parent.mkdir()
     made = load_identity(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load_identity(path).agent_id == made.agent_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 
+from comity.cli._run import run
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Guarantee
 from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS
@@ -89,3 +91,20 @@ def test_every_option_is_documented() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("## Settings")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \| ", table, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*NUMBERS, *TEXTS, *STREAMS}
+
+
+def test_init_makes_streams_and_may_be_repeated(
+    nats_server: Broker, space: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those who may not make streams find them there."""
+    channels = [f"{space}.registry.v1.{name}" for name in ("requests", "replies", "changes")]
+    command = ["transport", "init", "--namespace", space, "--family", "registry", "--json"]
+    for made in (True, False):
+        assert run([*command, f"{nats_server.url}?stream=600"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert shown["needed"]
+        assert shown["channels"] == [{"channel": name, "made": made} for name in channels]
+    assert run([*command, f"{nats_server.url}?stream=6000"]) == 3
+    assert "stream=6000 is asked for" in capsys.readouterr().err
+    assert run([*command, nats_server.url]) == 0
+    assert not json.loads(capsys.readouterr().out)["needed"]

@@ -33,11 +33,11 @@ def transport_init_command(
         for channel in spec.channels
     ]
     transport, shown = connect(config.transport), masked(config.transport)
-    made = asyncio.run(_prepare(transport, wanted)) if isinstance(transport, Provisioning) else None
+    made = asyncio.run(_prepare(transport, wanted)) if isinstance(transport, Provisioning) else {}
     if as_json:
-        channels = [{"channel": channel, "made": fresh} for channel, fresh in (made or {}).items()]
-        document({"transport": shown, "needed": made is not None, "channels": channels})
-    elif made is None:
+        channels = [{"channel": channel, "made": fresh} for channel, fresh in made.items()]
+        document({"transport": shown, "needed": bool(made), "channels": channels})
+    elif not made:
         sys.stdout.write(f"{shown} needs no preparation\n")
     else:
         table(
@@ -54,7 +54,8 @@ async def _prepare(transport: Provisioning, channels: Sequence[str]) -> dict[str
             made: dict[str, bool] = {}
             for channel in channels:
                 status.update(channel)
-                made[channel] = await transport.prepare(channel)
+                if (fresh := await transport.prepare(channel)) is not None:
+                    made[channel] = fresh
             return made
         finally:
             await transport.close()

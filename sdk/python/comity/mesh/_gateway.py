@@ -14,6 +14,8 @@ from comity.sdk.errors import ConfigError
 from comity.sdk.identity import Identity
 from comity.transports import connect
 
+from ._apart import check_apart
+
 __all__ = ["running_gateway", "serve_gateway"]
 
 Profile = Literal["open", "signed"]
@@ -36,6 +38,7 @@ async def running_gateway(
     new in each run. Raises `ConfigError` where the two cannot be joined and `TransportError` where one cannot be reached.
     """
     homes = _homes(from_url, to_url, from_namespaces, to_namespaces)
+    await check_apart(from_url, to_url)
     policy = Policy(homes, identity or Identity.generate(), profile=profile)
     transports = {Side.FROM: connect(from_url), Side.TO: connect(to_url)}
     async with AsyncExitStack() as stack:

@@ -18,7 +18,7 @@ __all__ = ["load_identity"]
 
 
 def load_identity(path: Path) -> Identity:
-    """The identity in `path`, a file with the seed in hexadecimal; made there when there is none.
+    """The identity in `path`, a file with the seed in hexadecimal; made when its directory has none.
 
     Two processes that make it at once end with the same one. Raises `ConfigError` where the file holds anything else,
     where others than its owner may read it, or where it cannot be made.
@@ -41,7 +41,6 @@ def load_identity(path: Path) -> Identity:
 
 def _create(path: Path, identity: Identity) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
         try:
             with os.fdopen(handle, "wb") as file:
@@ -52,5 +51,9 @@ def _create(path: Path, identity: Identity) -> None:
                 os.link(name, path)
         finally:
             Path(name).unlink()
+    except (
+        FileNotFoundError
+    ) as error:  # not made here: a misspelt path would be somebody new, and say nothing
+        raise ConfigError(f"identity {path} cannot be made: there is no directory {path.parent}") from error
     except OSError as error:
         raise ConfigError(f"identity {path} cannot be made: {error.strerror}") from error

@@ -284,10 +284,11 @@ class Transport(Protocol):
 class Provisioning(Transport, Protocol):
     """A transport whose broker must know a channel before anybody uses it, such as a topic of Kafka's."""
 
-    async def prepare(self, channel: str) -> bool:
+    async def prepare(self, channel: str) -> bool | None:
         """Make what `channel` (an address without keys) needs, or check it where it is there; whether it was made.
 
-        Raises `TransportError` where it cannot be made, or is there and not fit for use.
+        None where, as this transport is set up, it needs nothing. Raises `TransportError` where it cannot be made, or
+        is there and not fit for use.
         """
         ...
 

@@ -126,8 +126,22 @@ class Streams:
             known.created = found.created
         return known
 
+    async def prepare(self, stem: str) -> bool:
+        """Make the stream of a channel, or check the one that is there; whether it was made. Raises `TransportError`."""
+        name = _name(stem)
+        try:
+            await self.ask(lambda: self.js.stream_info(name))
+        except NotFoundError:
+            made = True
+        except nats.errors.Error as error:
+            raise self.explained(error, f"the stream {name}") from error
+        else:
+            made = False
+        await self.of(stem, fresh=True)
+        return made
+
     async def _ensure(self, stem: str) -> Stream:
-        name = f"comity_{stem.replace('.', '_')}"
+        name = _name(stem)
         try:
             info = await self._found_or_made(name, stem)
         except nats.errors.Error as error:
@@ -274,6 +288,10 @@ class Streams:
             f"at-least-once delivery, durability and last values (?stream=) need {why}; or leave out stream"
         )
         return CapabilityError(str(error))
+
+
+def _name(stem: str) -> str:
+    return f"comity_{stem.replace('.', '_')}"
 
 
 def _subjects(stem: str) -> list[str]:

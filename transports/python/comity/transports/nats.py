@@ -170,6 +170,12 @@ class NatsTransport:
             )
             return None
 
+    async def prepare(self, channel: str) -> bool | None:
+        """See `Provisioning.prepare`; only with `stream` is there anything to make."""
+        stem = parse_address(channel).stem
+        _ = self._opened
+        return None if self._streams is None else await self._streams.prepare(stem)
+
     async def flush(self) -> None:
         """A real barrier, streams included. Raises `TransportError` where the connection broke and something may be lost."""
         await self._opened.flush()
