@@ -7,6 +7,9 @@ Behind `jetstream:` stands any URL of the NATS transport, with the journal's nam
 many servers keep each entry (1); `timeout`, seconds for one request (5); `patience`, seconds over which a request is
 repeated while servers come and go (30); `incarnation`, to be raised by whoever restores the streams from a backup; and
 `ca`, `cert`, `key` as in the transport. An entry fits into one message of the server.
+
+Each time the stream of entries is missing the one that is made has another subject, `_comity.journal.NAME.LIFE`, so
+that nothing is ever appended to another life of the journal than the one that was opened.
 """
 
 from __future__ import annotations
