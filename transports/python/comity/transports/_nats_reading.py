@@ -279,18 +279,22 @@ class Live(Reading):
 
     async def settle(self) -> None:
         """See `Reading.settle`. Raises `TransportError` where that takes longer than the timeout."""
-        consumer, target = "", 0
+        consumer, target, still = "", 0, False
         try:
             async with asyncio.timeout(self._streams.timeout):
                 while self.outlet.ready or self._asked:
-                    if self._consumer != consumer and (found := await self._end()) is not None:
-                        consumer, target = self._consumer, found
+                    asked = self._consumer
+                    if (asked != consumer or still) and (found := await self._end()) is not None:
+                        # less than before where the server counted one both as delivered and as still to come
+                        target = min(target, found) if asked == consumer else found
+                        consumer = asked
                     if self._consumer == consumer and self._count >= target:
                         return
                     self._arrived.clear()
                     with suppress(TimeoutError):
                         async with asyncio.timeout(_FIRST_PAUSE):
                             await self._arrived.wait()
+                    still = not self._arrived.is_set()
         except TimeoutError as error:
             raise self._connection.error(
                 f"{self._pattern} was not read to its end within {self._streams.timeout:g} s"
