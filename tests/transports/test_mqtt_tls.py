@@ -42,12 +42,18 @@ async def test_tls_with_our_authority(authority: Authority, tmp_path: Path) -> N
             await inbox.expect(1)
         await refused(secured(broker), "certificate is not trusted: name its authority with")
         await refused(f"{secured(broker)}?ca={Authority(tmp_path).file}", "certificate is not trusted")
+        named = secured(broker).replace("127.0.0.1", "localhost")
+        await refused(
+            f"{named}?ca={authority.file}", "certificate is for other names: connect by one of them"
+        )
         await refused(broker.url, "hung up", timeout=1)
 
 
 async def test_an_expired_certificate(authority: Authority) -> None:
     with broker_or_policy("mqtt", tls(authority, days=-1)) as broker:
-        await refused(f"{secured(broker)}?ca={authority.file}", "expired")
+        await refused(
+            f"{secured(broker)}?ca={authority.file}", "has expired: renew it, or set this clock right"
+        )
 
 
 async def test_a_broker_that_wants_a_client_certificate(authority: Authority) -> None:
