@@ -197,7 +197,8 @@ class Capabilities:
 class Delivery:
     """One received message: where it was sent, what it carried, and whether the broker may have sent it before.
 
-    `ack` and `nack` do nothing where the subscription is at-most-once.
+    `ack` and `nack` do nothing where the subscription is at-most-once. Where `on_delivery` raises and has called neither,
+    that is logged, and the message counts as acknowledged.
     """
 
     address: str

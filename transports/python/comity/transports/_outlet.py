@@ -129,11 +129,13 @@ class Outlet:
 
     def _deliver(self, item: Item) -> None:
         address, frame, redelivered, ack, _ = item
-        nack = partial(self._again, iter((item,)))
+        once = iter((item,))
         try:
-            self._on_delivery(Delivery(address, frame, redelivered, ack, nack))
+            self._on_delivery(Delivery(address, frame, redelivered, ack, partial(self._again, once)))
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
             _log.exception("the subscriber raised on a message to %s", address)
+            for _ in once:  # it was not refused, so it counts as taken
+                ack()
 
     def _again(self, once: Iterator[Item]) -> None:
         for item in once:
