@@ -98,7 +98,7 @@ class Clients:
         return AIOKafkaConsumer(
             **await self._common(),
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # who reads is told, and goes on as `_kafka_moved` says
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             isolation_level=self._isolation,
             **options,
@@ -217,6 +217,13 @@ class Clients:
                 found = await self._control.offsets_for_times(places)
             begins |= {place.partition: one.offset for place, one in found.items() if one is not None}
         return begins
+
+    async def bounds(self, place: TopicPartition) -> tuple[int, int]:
+        """The first offset that `place` still has, and the one behind its last record."""
+        async with self.explaining():
+            first = await self._control.beginning_offsets([place])
+            last = await self._control.end_offsets([place])
+        return first[place], last[place]
 
     async def check_readable(self, topic: str) -> None:
         """Raise `TransportError` where these credentials may not read `topic`; asked once."""
