@@ -136,22 +136,29 @@ def acking(inbox: Inbox) -> Inbox:
 
 
 async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space: str) -> None:
-    address = f"{space}.test.v1.things.k"
-    async with opened(fragile.url, timeout=1) as transport:
-        await transport.publish(address, frame(), guarantee=SURE)
-        os.kill(fragile.now.pid, signal.SIGSTOP)
-        try:
-            for attempt in (
-                transport.publish(address, frame(), guarantee=SURE),
-                transport.flush(),
-                transport.subscribe(address, Inbox()),
-                transport.publish(f"{space}.test.v1.others", frame()),
-            ):
-                async with asyncio.timeout(15):
-                    with pytest.raises(TransportError):
-                        await attempt
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
+    """Nor does it delay the end once for each group: they leave at once, and the deadline is too short for all."""
+    address, tasks = f"{space}.test.v1.things.k", asyncio.all_tasks()
+    transport = connect(fragile.url, timeout=1)
+    await transport.open()
+    for group in ("a", "b", "c", "d"):
+        await transport.subscribe(address, Inbox(), group=group)
+    await transport.publish(address, frame(), guarantee=SURE)
+    os.kill(fragile.now.pid, signal.SIGSTOP)
+    try:
+        for attempt in (
+            transport.publish(address, frame(), guarantee=SURE),
+            transport.flush(),
+            transport.subscribe(address, Inbox()),
+            transport.publish(f"{space}.test.v1.others", frame()),
+        ):
+            async with asyncio.timeout(15):
+                with pytest.raises(TransportError):
+                    await attempt
+        async with asyncio.timeout(6):
+            await transport.close()
+        await until_only(tasks)
+    finally:
+        os.kill(fragile.now.pid, signal.SIGCONT)
 
 
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: str) -> None:

@@ -88,7 +88,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._consumer.start()
                 await self._assigned
             except BaseException:
-                await stop(self._consumer)
+                await stop(self._consumer, self._clients.timeout)
                 raise
         self._tasks = [watched(self._read_on()), watched(self._commit_on())]
 
@@ -102,15 +102,19 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._room.set()
 
     async def close(self) -> None:
-        """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent."""
+        """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent.
+
+        It takes no longer than the timeout. Where the brokers do not answer, the group hears nothing of it.
+        """
         self.outlet.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            deadline = asyncio.get_running_loop().time() + self._clients.timeout
             await self._commit(leaving=True)
-            await stop(self._consumer)
+            await stop(self._consumer, deadline - asyncio.get_running_loop().time())
         self.on_close(self)
 
     # --------------------------------------------------------------- rebalances

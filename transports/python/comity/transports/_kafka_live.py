@@ -69,9 +69,8 @@ class Live:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for consumer in (self._consumer, self._second):
-            if consumer is not None:
-                await stop(consumer)
+        consumers = (one for one in (self._consumer, self._second) if one is not None)
+        await asyncio.gather(*(stop(one, self._clients.timeout) for one in consumers))
 
     async def add(self, reading: Reading, since: float | None = None) -> None:
         """Read for `reading` whatever was published from Unix second `since` on, or is from now on."""
