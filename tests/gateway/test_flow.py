@@ -334,3 +334,30 @@ async def test_a_flood_while_it_subscribes_is_held_back_too() -> None:
     async with joined(Flooded(), away, queue=4, drain=0.01):
         assert len(lines) > 1
         assert all(line.paused for line in lines)
+
+
+async def test_subscriptions_are_ended_at_once() -> None:
+    """Not one after the other: each may take as long as a broker that is away lets it."""
+    together: list[asyncio.Barrier] = []
+
+    class Line:
+        dropped = 0
+
+        def pause(self) -> None: ...
+
+        def resume(self) -> None: ...
+
+        async def close(self) -> None:
+            await together[0].wait()
+
+    class Slow(Faulty):
+        lines = 0
+
+        async def subscribe(self, pattern: str, on_delivery: Callable[[Delivery], None], **_: Any) -> Any:
+            self.lines += 1
+            return Line()
+
+    slow = Slow()
+    async with asyncio.timeout(10), joined(slow, Faulty()):
+        assert slow.lines > 1
+        together.append(asyncio.Barrier(slow.lines))

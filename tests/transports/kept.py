@@ -23,6 +23,7 @@ __all__ = [
     "test_a_refused_delivery_comes_again_flagged",
     "test_at_least_once_waits_for_room_there_or_here_or_is_refused",
     "test_the_last_value_is_remembered_or_refused",
+    "test_what_a_subscriber_raised_on_counts_as_taken",
     "test_what_is_always_refused_is_no_flood_and_holds_up_nobody",
     "test_what_was_published_before_is_replayed_or_refused",
 ]
@@ -87,6 +88,35 @@ async def test_a_refused_delivery_comes_again_flagged(make_transport: MakeTransp
     await inbox.expect(2)
     await settle(transport)
     assert [(each.frame.data, each.redelivered) for each in inbox] == [(b"again", False), (b"again", True)]
+
+
+async def test_what_a_subscriber_raised_on_counts_as_taken(make_transport: MakeTransport, space: str) -> None:
+    """It comes neither to it again nor to who goes on in its place."""
+    transport, address = await make_transport(), f"{space}.test.v1.things"
+    if Guarantee.AT_LEAST_ONCE not in transport.capabilities.guarantees:
+        return
+    first, second = Inbox(), Inbox()
+
+    def raise_and_refuse_one(delivery: Delivery) -> None:
+        first(delivery)
+        if delivery.frame.data == b"refused" and not delivery.redelivered:
+            delivery.nack()
+        raise ZeroDivisionError("a defect of the subscriber")
+
+    def take(delivery: Delivery) -> None:
+        second(delivery)
+        delivery.ack()
+
+    leaving = await transport.subscribe(address, raise_and_refuse_one, group="g")
+    for data in (b"raised", b"refused"):
+        await transport.publish(address, frame(data), guarantee=Guarantee.AT_LEAST_ONCE)
+    await first.expect(3)
+    assert first.datas == [b"raised", b"refused", b"refused"]
+    await leaving.close()
+    await transport.subscribe(address, take, group="g")
+    await transport.publish(address, frame(b"after"), guarantee=Guarantee.AT_LEAST_ONCE)
+    await second.expect(1)
+    assert second.datas == [b"after"]
 
 
 @pytest.mark.parametrize("group", [None, "g"])

@@ -48,11 +48,15 @@ async def test_tls_with_our_authority(showing: Showing, authority: Authority, tm
             await inbox.expect(1)
         await refused(url, "certificate is not trusted: name its authority with")
         await refused(f"{url}?ca={Authority(tmp_path).file}", "certificate is not trusted")
+        named = url.replace("127.0.0.1", "localhost")
+        await refused(
+            f"{named}?ca={authority.file}", "certificate is for other names: connect by one of them"
+        )
 
 
 async def test_an_expired_certificate(showing: Showing, authority: Authority) -> None:
     with showing(authority, days=-1) as url:
-        await refused(f"{url}?ca={authority.file}", "expired")
+        await refused(f"{url}?ca={authority.file}", "has expired: renew it, or set this clock right")
 
 
 async def test_a_broker_that_wants_a_client_certificate(showing: Showing, authority: Authority) -> None:

@@ -17,7 +17,7 @@ from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee
-from comity.transports import _kafka_client, brokers, connect
+from comity.transports import _kafka_client, _kafka_group, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
 from tests.transports.harness import Inbox, frame, settle, until, until_only
@@ -136,22 +136,29 @@ def acking(inbox: Inbox) -> Inbox:
 
 
 async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space: str) -> None:
-    address = f"{space}.test.v1.things.k"
-    async with opened(fragile.url, timeout=1) as transport:
-        await transport.publish(address, frame(), guarantee=SURE)
-        os.kill(fragile.now.pid, signal.SIGSTOP)
-        try:
-            for attempt in (
-                transport.publish(address, frame(), guarantee=SURE),
-                transport.flush(),
-                transport.subscribe(address, Inbox()),
-                transport.publish(f"{space}.test.v1.others", frame()),
-            ):
-                async with asyncio.timeout(15):
-                    with pytest.raises(TransportError):
-                        await attempt
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
+    """Nor does it delay the end once for each group: they leave at once, and the deadline is too short for all."""
+    address, tasks = f"{space}.test.v1.things.k", asyncio.all_tasks()
+    transport = connect(fragile.url, timeout=1)
+    await transport.open()
+    for group in ("a", "b", "c", "d"):
+        await transport.subscribe(address, Inbox(), group=group)
+    await transport.publish(address, frame(), guarantee=SURE)
+    os.kill(fragile.now.pid, signal.SIGSTOP)
+    try:
+        for attempt in (
+            transport.publish(address, frame(), guarantee=SURE),
+            transport.flush(),
+            transport.subscribe(address, Inbox()),
+            transport.publish(f"{space}.test.v1.others", frame()),
+        ):
+            async with asyncio.timeout(15):
+                with pytest.raises(TransportError):
+                    await attempt
+        async with asyncio.timeout(6):
+            await transport.close()
+        await until_only(tasks)
+    finally:
+        os.kill(fragile.now.pid, signal.SIGCONT)
 
 
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: str) -> None:
@@ -181,6 +188,40 @@ async def test_closing_while_disconnected_ends_in_time(fragile: Broker, space: s
         await until_only(tasks)
     finally:
         await asyncio.to_thread(fragile.restart)
+
+
+async def test_what_is_acknowledged_while_a_partition_changes_hands_comes_once(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its member waits for that, and commits it, before another one has the partition."""
+    address, asked = f"{space}.test.v1.things.k", asyncio.Event()
+    hand_over = _kafka_group.Member.on_partitions_revoked
+
+    async def revoked(member: _kafka_group.Member, places: Any) -> None:
+        if places:  # it has some: not who joins
+            asked.set()
+        await hand_over(member, places)
+
+    monkeypatch.setattr(_kafka_group, "_HANDOVER", 8)
+    monkeypatch.setattr(_kafka_group.Member, "on_partitions_revoked", revoked)
+    async with opened(kafka_server.url, timeout=20, partitions=1) as transport:
+        held, others = Inbox(), Inbox()
+        await transport.subscribe(address, held, group="g")
+        await transport.publish(address, frame(b"0"), guarantee=SURE)
+        await held.expect(1)
+        joining = asyncio.create_task(transport.subscribe(address, acking(others), group="g"))
+        await asyncio.wait_for(asked.wait(), 20)
+        for _ in range(20):  # as many round trips, of which a commit would need one
+            await transport.publish(f"{space}.test.v1.others", frame(), guarantee=SURE)
+        assert not joining.done()
+        held[0].ack()
+        await joining
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await until(lambda: len(held) + len(others) >= 2)
+        assert [(one.frame.data, one.redelivered) for one in (*held, *others)] == [
+            (b"0", False),
+            (b"1", False),
+        ]
 
 
 async def test_up_status_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka_server: Broker) -> None:

@@ -127,6 +127,23 @@ async def test_publishing_without_permission_is_told_by_flush_or_the_next_publis
         await transport.flush()
 
 
+async def test_refusals_are_told_all_at_once_and_bounded(guarded: Broker) -> None:
+    async with opened(as_user(guarded, "bob:bob")) as transport:
+        for number in range(3000):
+            await transport.publish(f"closed.test.v1.things.k{number}", frame())
+        with pytest.raises(
+            TransportError, match=r"publish to .closed.*\(and 2999 more\): grant it"
+        ) as caught:
+            await transport.flush()
+        assert len(str(caught.value)) < 300
+        await transport.flush()
+
+
+async def test_a_server_that_takes_too_little_is_refused_at_start() -> None:
+    with broker_or_policy("nats", "max_payload: 8000") as broker:
+        await refused(broker.url, "8000 octets at most.*set its max_payload to 64KB or more")
+
+
 # ---------------------------------------------------------------- broken wires
 
 

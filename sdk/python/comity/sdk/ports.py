@@ -199,7 +199,8 @@ class Delivery:
 
     `ack` and `nack` do nothing where the subscription is at-most-once. `nack` refuses it: it comes again, flagged and
     behind what waits, here or to another member of the group, after 0.05 s, and each time after twice as long, up to
-    5 s. Until then it takes room, and it is not delivered before its time where the subscription is closed.
+    5 s. Until then it takes room, and it is not delivered before its time where the subscription is closed. Where
+    `on_delivery` raises and has called neither, that is logged, and the message counts as acknowledged.
     """
 
     address: str

@@ -44,6 +44,11 @@ class Reading:
         self.outlet = Outlet(on_delivery, buffer, on_room)
         self._on_close = on_close
 
+    def move(self, partition: int, moved: Callable[[int], int]) -> None:
+        """Go on in `partition`, where it is needed, at what `moved` says of its position."""
+        if partition in self.next:
+            self.next[partition] = moved(self.next[partition])
+
     def pause(self) -> None:
         """See `Subscription.pause`."""
         self.outlet.pause()
@@ -111,6 +116,13 @@ class Channel:
         """Note that `partition`, if it is read, was read up to `offset`."""
         if partition in self.positions:
             self.positions[partition] = max(offset, self.positions[partition])
+
+    def move(self, partition: int, moved: Callable[[int], int]) -> None:
+        """Go on in `partition`, and let everybody here begin in it, where `moved` says of each position."""
+        if partition in self.positions:
+            self.positions[partition] = moved(self.positions[partition])
+        for reading in self:
+            reading.move(partition, moved)
 
     def discard(self, reading: Reading) -> None:
         """Count `reading` out, if it is in."""

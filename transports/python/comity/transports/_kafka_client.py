@@ -41,6 +41,7 @@ _Line: TypeAlias = deque[tuple[_Turn, _Record]]
 _log = logging.getLogger(__name__)
 _FETCH_WAIT_MS: Final = 100  # what is asked for meanwhile waits as long, the broker answering in order
 _METADATA_MS: Final = 30_000
+_CUT: Final = 0.2  # seconds that what is cut off has to end
 _NO_ROOM: Final = "what waits to be sent finds no room: publish again later"
 
 
@@ -62,6 +63,7 @@ class Clients:
         self._spent = self._closed = False
         self._topics: Any = None
         self._producer: Any = None
+        self._retired: list[Producer] = []
         self._admin: Any = None
         self._control: Any = None
 
@@ -88,13 +90,15 @@ class Clients:
         self._deadlines.close()
 
     async def _disconnect(self) -> None:
-        if self._producer is not None:
-            await self._producer.end()
-        with contextlib.suppress(TimeoutError):  # TLS waits for the farewell of a broker that may be away
-            async with asyncio.timeout(self.timeout):
-                if self._control is not None:
-                    await stop(self._control)
-                if self._admin is not None:
+        ends = [one.end() for one in (self._producer, *self._retired) if one is not None]
+        if self._control is not None:
+            ends.append(stop(self._control, self.timeout))
+        await asyncio.gather(*ends, self._end_admin())  # at once: each may take the whole timeout
+
+    async def _end_admin(self) -> None:
+        if self._admin is not None:
+            with contextlib.suppress(TimeoutError):  # TLS waits for the farewell of a broker that may be away
+                async with asyncio.timeout(self.timeout):
                     await self._admin.close()
 
     async def consumer(self, **options: Any) -> Any:
@@ -102,7 +106,7 @@ class Clients:
         return AIOKafkaConsumer(
             **await self._common(),
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # who reads is told, and goes on as `_kafka_moved` says
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             isolation_level=self._isolation,
             **options,
@@ -259,6 +263,13 @@ class Clients:
             begins |= {place.partition: one.offset for place, one in found.items() if one is not None}
         return begins
 
+    async def bounds(self, place: TopicPartition) -> tuple[int, int]:
+        """The first offset that `place` still has, and the one behind its last record."""
+        async with self.explaining():
+            first = await self._control.beginning_offsets([place])
+            last = await self._control.end_offsets([place])
+        return first[place], last[place]
+
     async def check_readable(self, topic: str) -> None:
         """Raise `TransportError` where these credentials may not read `topic`; asked once."""
         if topic in self._readable:
@@ -314,7 +325,9 @@ class Clients:
                 async with self.explaining():
                     self._producer = await self._new_producer()
                 self._spent = False
+                self._retired.append(old)  # where this is cancelled, `close` ends it
                 await old.end()
+                self._retired.remove(old)
 
     # --------------------------------------------------------------- connecting
 
@@ -343,14 +356,34 @@ def _report(task: asyncio.Task[None]) -> None:
         _log.error("nothing more is read from Kafka here: %r", error, exc_info=error)
 
 
-async def stop(consumer: Any) -> None:
-    """End a consumer. aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open."""
+async def stop(consumer: Any, seconds: float) -> None:
+    """End a consumer. What has not ended by itself after `seconds`, as where the brokers are away, is cut off.
+
+    aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open: that is cut off, too.
+    """
     try:
-        await consumer.stop()
+        async with asyncio.timeout(seconds):
+            await consumer.stop()
+        return
+    except TimeoutError:
+        pass
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        for pending in consumer._fetcher._pending_tasks:
-            pending.cancel()
-        await consumer._client.close()
+    await _cut(consumer)
+
+
+async def _cut(consumer: Any) -> None:
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+    tasks = [getattr(coordinator, name, None) for name in names]
+    if fetcher is not None:
+        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]
+    for task in (running := [one for one in tasks if one is not None and not one.done()]):
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=_CUT)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CUT):
+            await consumer._client.close()

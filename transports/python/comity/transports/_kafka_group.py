@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
@@ -25,7 +25,8 @@ from comity.sdk.ports import Delivery, Frame
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, frame_of
-from comity.transports._kafka_records import reached, taken
+from comity.transports._kafka_moved import Move, moves
+from comity.transports._kafka_records import Records, reached, taken
 from comity.transports._outlet import Item, Outlet
 
 __all__ = ["Member"]
@@ -87,7 +88,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._consumer.start()
                 await self._assigned
             except BaseException:
-                await stop(self._consumer)
+                await stop(self._consumer, self._clients.timeout)
                 raise
         self._tasks = [watched(self._read_on()), watched(self._commit_on())]
 
@@ -101,15 +102,19 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._room.set()
 
     async def close(self) -> None:
-        """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent."""
+        """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent.
+
+        It takes no longer than the timeout. Where the brokers do not answer, the group hears nothing of it.
+        """
         self.outlet.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            deadline = asyncio.get_running_loop().time() + self._clients.timeout
             await self._commit(leaving=True)
-            await stop(self._consumer)
+            await stop(self._consumer, deadline - asyncio.get_running_loop().time())
         self.on_close(self)
 
     # --------------------------------------------------------------- rebalances
@@ -171,6 +176,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         positions = {place: (one.position, "") for place, one in ledgers.items()}
         if positions:  # what the one before noted is no longer so once we deliver
             await self._consumer.commit(positions)
+        self._first = frozenset()  # where the group had a place and has none now, the topic was made anew
         return ledgers
 
     # ------------------------------------------------------------------ reading
@@ -182,7 +188,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._room.wait()
             try:
                 await self._take_over()
-                found = await taken(self._consumer, self._places, timeout_ms=_POLL_MS, most=room)
+                found = await self._records(room)
             except (KafkaError, TransportError) as error:
                 _log.warning("%s: reading from Kafka failed, and goes on: %s", self._group, error)
                 await asyncio.sleep(_POLL_MS / 1000)
@@ -193,6 +199,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 if (ledger := self._ledgers.get(place)) is not None:
                     ledger.position = max(offset, ledger.position)
             await asyncio.sleep(0)
+
+    async def _records(self, most: int) -> Records:
+        try:
+            return await taken(self._consumer, self._places, timeout_ms=_POLL_MS, most=most)
+        except OffsetOutOfRangeError as error:
+            for move in await moves(self._clients, error, self._places()):
+                if (ledger := self._ledgers.get(move.place)) is not None:
+                    await self._move(move, ledger)
+            return {}
+
+    async def _move(self, move: Move, ledger: Ledger) -> None:
+        if move.anew:  # what the group has delivered is in another log, if it is not in this one
+            self._ledgers[move.place] = Ledger(move.begin, move.end)
+        else:
+            ledger.position = move.of(ledger.position)
+        self._consumer.seek(move.place, move.begin)
+        async with self._clients.explaining():  # a commit of before would have the next member lose them
+            await self._consumer.commit({move.place: (self._ledgers[move.place].behind, "")})
 
     def _places(self) -> dict[TopicPartition, int]:
         return {place: ledger.position for place, ledger in self._ledgers.items()}

@@ -42,8 +42,7 @@ class Hub:
         """Use it no more; the last one disconnects."""
         self._forget()
         if self._users == 0:
-            await self.live.close()
-            await self.clients.close()
+            await asyncio.gather(self.live.close(), self.clients.close())
 
     async def _start(self) -> None:
         self.clients = Clients(self._settings)

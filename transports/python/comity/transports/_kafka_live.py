@@ -17,13 +17,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from comity.sdk.address import MAX_TEXT, from_kafka
-from comity.sdk.errors import ComityError
+from comity.sdk.errors import ComityError, TransportError
 from comity.sdk.ports import Frame
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
+from comity.transports._kafka_moved import moves
 from comity.transports._kafka_records import Records, reached, taken
 from comity.transports._outlet import Item
 from comity.transports.kafka_binding import decode
@@ -48,6 +49,7 @@ class Live:
         self._behind: deque[Reading] = deque()
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
+        self._moving = asyncio.Lock()
         self._consumer: Any = None
         self._second: Any = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,9 +69,8 @@ class Live:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for consumer in (self._consumer, self._second):
-            if consumer is not None:
-                await stop(consumer)
+        consumers = (one for one in (self._consumer, self._second) if one is not None)
+        await asyncio.gather(*(stop(one, self._clients.timeout) for one in consumers))
 
     async def add(self, reading: Reading, since: float | None = None) -> None:
         """Read for `reading` whatever was published from Unix second `since` on, or is from now on."""
@@ -108,6 +109,35 @@ class Live:
             return False
         return all(channel.positions.get(number, 0) >= offset for number, offset in ends.items())
 
+    # -------------------------------------------------------------- both alike
+
+    async def _records(
+        self, consumer: Any, behind: Callable[[], Mapping[TopicPartition, int]], most: int | None = None
+    ) -> Records:
+        try:
+            try:
+                return await taken(consumer, behind, timeout_ms=_POLL_MS, most=most)
+            except OffsetOutOfRangeError as error:
+                async with self._moving:
+                    await self._move(error, behind())
+        except (KafkaError, TransportError) as error:
+            _log.warning("reading from Kafka failed, and goes on: %s", error)
+            await asyncio.sleep(_PAUSE)
+        return {}
+
+    async def _move(self, error: OffsetOutOfRangeError, places: Mapping[TopicPartition, int]) -> None:
+        """Go on where the partitions have records now, for all that read them."""
+        for move in await moves(self._clients, error, places):
+            topic, partition = move.place
+            if channel := self._channels.get(topic):
+                channel.move(partition, move.of)
+            for reading in self._behind:
+                if reading.pattern.stem == topic:
+                    reading.move(partition, move.of)
+            if move.place in self._second.assignment():
+                self._second.seek(move.place, move.begin)
+        self._assign()
+
     # ---------------------------------------------------------------- in step
 
     def _join(self, reading: Reading, size: int) -> bool:
@@ -145,7 +175,7 @@ class Live:
 
     async def _read_on(self) -> None:
         while True:
-            for place, records in (await _records(self._consumer, self._places)).items():
+            for place, records in (await self._records(self._consumer, self._places)).items():
                 channel = self._channels.get(place.topic)
                 if channel is None or place.partition not in channel.positions:
                     continue
@@ -230,7 +260,7 @@ class Live:
 
         _seek(self._second, places())
         while reading.outlet.ready and reading in self._behind and helped < _HELPING:
-            for place, records in (await _records(self._second, places, _HELPING)).items():
+            for place, records in (await self._records(self._second, places, _HELPING)).items():
                 helped += len(records)
                 if place.topic == topic:
                     _feed(reading, records)
@@ -264,17 +294,6 @@ def _seek(consumer: Any, places: dict[TopicPartition, int]) -> None:
     consumer.assign(list(places))
     for place, offset in places.items():
         consumer.seek(place, offset)
-
-
-async def _records(
-    consumer: Any, behind: Callable[[], Mapping[TopicPartition, int]], most: int | None = None
-) -> Records:
-    try:
-        return await taken(consumer, behind, timeout_ms=_POLL_MS, most=most)
-    except KafkaError as error:
-        _log.warning("reading from Kafka failed, and goes on: %s", error)
-        await asyncio.sleep(_PAUSE)
-        return {}
 
 
 def address_of(topic: str, key: bytes | None) -> str:

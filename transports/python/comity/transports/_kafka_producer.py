@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as native
@@ -20,6 +20,8 @@ from comity.transports._kafka_partition import partition_of
 from comity.transports._kafka_topics import BATCH, MAX_RECORD
 
 __all__ = ["Producer"]
+
+_CUT: Final = 0.2  # seconds to end in where the timeout has passed
 
 
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
@@ -101,15 +103,17 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
                 await self.flush()
 
     async def end(self) -> None:
-        """As `stop` of aiokafka, which waits for ever where the brokers are away."""
+        """As `stop` of aiokafka, which waits for ever where the brokers are away: this, for as long as the timeout."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._timeout
         await self.drain()
         self._closed = True
         with contextlib.suppress(TimeoutError, native.KafkaError):
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(max(deadline, clock() + _CUT)):
                 await self._sender.close()
         self._give_up()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(max(deadline, clock() + _CUT)):
                 await self.client.close()
 
     def _give_up(self) -> None:

@@ -19,6 +19,7 @@ from aiokafka.conn import CloseReason, create_conn, get_ip_port_afi
 from aiokafka.protocol.metadata import MetadataRequest
 
 from comity.transports._kafka_url import Settings
+from comity.transports._tls import untrusted
 
 __all__ = ["advice", "first_to_answer", "told"]
 
@@ -85,6 +86,9 @@ def told(error: BaseException) -> str:
 def advice(error: BaseException) -> str:
     """What to do about an error of aiokafka or of the network."""
     causes = list(_causes(error))
+    for one in causes:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return untrusted(one, "broker")
     for kinds, text in _ADVICE:
         if any(isinstance(one, kinds) for one in causes):
             return text
@@ -119,10 +123,6 @@ _ADVICE: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
         "choose what the broker offers: ?sasl=plain, scram-sha-256 or scram-sha-512",
     ),
     (native.IllegalSaslStateError, "leave USER:PASSWORD@ out, or name a port that wants it"),
-    (
-        ssl.SSLCertVerificationError,
-        "the broker's certificate is not trusted: name its authority with ?ca=FILE",
-    ),
     (
         ssl.SSLError,
         "TLS failed: see whether that port speaks it, and check ?ca=, ?cert= and ?key= against what the broker asks for",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from aiokafka import TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 __all__ = ["Records", "reached", "taken"]
 
@@ -36,11 +37,13 @@ async def taken(
     """What `consumer` has, or gets within the timeout; `behind` tells at which offsets it is to go on.
 
     A record with the name of a header that is not UTF-8 is passed over with a warning, and so is what follows in its
-    batch, which is the same producer's.
+    batch, which is the same producer's. Raises `OffsetOutOfRangeError`, again and again, until who reads moves.
     """
     try:
         found: Records = await consumer.getmany(timeout_ms=timeout_ms, max_records=most)
         return found
+    except NoOffsetForPartitionError:  # it was given a partition, and is not told yet where it begins
+        return {}
     except UnicodeDecodeError:  # what was taken before it, also from other partitions, is lost to aiokafka
         assigned = consumer.assignment()
         for place, offset in behind().items():
@@ -74,6 +77,8 @@ async def _singly(consumer: Any, most: int) -> Records:
                 one = await consumer.getmany(place, timeout_ms=0, max_records=1) if count < most else {}
             except UnicodeDecodeError as error:
                 _pass_over(consumer, place, error)
+                return found
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError):  # it comes again
                 return found
             for records in one.values():
                 found.setdefault(place, []).extend(records)

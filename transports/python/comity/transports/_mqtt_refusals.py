@@ -10,6 +10,7 @@ from typing import Final
 
 from comity.sdk.errors import RemoteProtocolError
 from comity.transports._mqtt_wire import Property, read_properties
+from comity.transports._tls import untrusted
 
 __all__ = ["TAKEN_OVER", "advice", "refusal"]
 
@@ -56,7 +57,7 @@ def refusal(what: str, code: int, properties: bytes = b"", *, connecting: bool =
 def advice(error: Exception) -> str:
     """What to do about an error of the network."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "the broker's certificate is not trusted: name its authority with ?ca=FILE"
+        return untrusted(error, "broker")
     if isinstance(error, ssl.SSLError):
         return "TLS failed: check ?ca=, ?cert= and ?key= against what the broker asks for"
     if isinstance(error, TimeoutError):

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from nats.aio.subscription import Subscription
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._nats_native import Direct, Native
+from comity.transports._nats_refusals import DENIED, Deaf, Denied, advice, login_advice
 
 if TYPE_CHECKING:
     from comity.transports._nats_credentials import Credentials
@@ -34,7 +34,6 @@ __all__ = ["Connection", "Settings"]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
-_DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,10 @@ class Connection:
         self._published = 0
         self._confirmed = 0
         self._lost = False
-        self._denied: dict[str, str] = {}
+        self._denied = Denied()
+        self._deaf = Deaf(self._client, settings.shown)
+        self._subscribing: list[str] = []
+        self._told: set[str] = set()
         self._dropped: dict[int, Callable[[], None]] = {}
         self.lives = 0
         self.on_back: set[Callable[[], None]] = set()
@@ -189,13 +191,11 @@ class Connection:
 
     def denied(self, subject: str) -> TransportError | None:
         """What the server said against publishing to `subject`, once."""
-        denied = self._denied.pop(f"publish {subject.lower()}", None)
-        return self.error(f"{denied}: grant it, or publish as somebody who may") if denied else None
+        return self._refusal(self._denied.of(subject))
 
     def denied_api(self) -> TransportError | None:
         """What the server said against asking JetStream, once."""
-        asked = [key for key in self._denied if key.startswith("publish $js.")]
-        return self.denied(asked[0].partition(" ")[2]) if asked else None
+        return self._refusal(self._denied.beginning("$js."))
 
     async def subscribe(
         self,
@@ -211,24 +211,28 @@ class Connection:
         waits for `receive`.
         """
         self.check()
-        subscription = await self._client.subscribe(
-            subject, queue, cb=receive, pending_msgs_limit=self._settings.inbox
-        )
-        self._dropped[subscription._id] = on_drop
-        if direct is not None:
-            self._client.direct[subscription._id] = direct
+        self._subscribing.append(subject.lower())
         try:
-            await self._barrier()
-            denied = self._denied.pop(f"subscription {subject.lower()}", None)
-            if denied:
-                raise self.error(f"{denied}: grant it, or subscribe as somebody who may")
-        except BaseException:
-            await self.unsubscribe(subscription, drain=False)
-            raise
+            subscription = await self._client.subscribe(
+                subject, queue, cb=receive, pending_msgs_limit=self._settings.inbox
+            )
+            self._dropped[subscription._id] = on_drop
+            if direct is not None:
+                self._client.direct[subscription._id] = direct
+            try:
+                await self._barrier()
+                if denied := self._deaf.of(subscription._id):
+                    raise self.error(f"{denied}: grant it, or subscribe as somebody who may")
+            except BaseException:
+                await self.unsubscribe(subscription, drain=False)
+                raise
+        finally:
+            self._subscribing.remove(subject.lower())
         return subscription
 
     async def unsubscribe(self, subscription: Subscription, *, drain: bool) -> None:
         """End a subscription, where `drain` after what has already arrived."""
+        self._deaf.forget((subscription._id,))
         with contextlib.suppress(nats.errors.Error):  # it ends with its connection just as well
             if drain and self._client.is_connected:
                 await subscription.drain()  # type: ignore[no-untyped-call]
@@ -249,9 +253,8 @@ class Connection:
                 "the connection broke: what was published since the last flush may not have arrived"
             )
         self._confirmed = max(self._confirmed, mark)
-        denied = [key for key in self._denied if key.startswith("publish")]
-        if denied:
-            raise self.error(f"{self._denied.pop(denied[0])}: grant it, or publish as somebody who may")
+        if denied := self._refusal(self._denied.all()):
+            raise denied
 
     async def close(self, subscriptions: list[tuple[Subscription, bool]]) -> None:
         """Drain and close, within the timeout; each subscription with whether it is to be drained."""
@@ -324,6 +327,7 @@ class Connection:
         return self._client.pending_data_size + size > self._settings.outbox
 
     async def _end(self) -> None:
+        self._deaf.stop()
         try:
             async with asyncio.timeout(self._timeout):
                 await self._client.close()
@@ -339,10 +343,19 @@ class Connection:
                 self._failed.set_result(error)
         elif isinstance(error, nats.errors.SlowConsumerError):
             self._dropped.get(error.sid, _nothing)()
-        elif match := _DENIED.search(str(error)):
-            self._denied[f"{match[1]} {match[2]}"] = str(error).removeprefix("nats: ")
-        else:
+        elif match := DENIED.search(str(error)):
+            self._on_denied(str(error).removeprefix("nats: "), *match.groups())
+        elif self._back.is_set():
             _log.warning("%s: %s", self._settings.shown, error or type(error).__name__)
+        elif (text := str(self._explained(error))) not in self._told:  # once for each outage
+            self._told.add(text)
+            _log.warning("%s; not connected, and tried again and again", text)
+
+    def _on_denied(self, said: str, what: str, subject: str, sid: str | None) -> None:
+        if what == "publish":
+            self._denied.note(subject, said)
+        else:
+            self._deaf.note(subject, sid, said, quietly=sid is None and subject in self._subscribing)
 
     async def _on_disconnect(self) -> None:
         self._lost = self._lost or self._published > self._confirmed
@@ -357,6 +370,7 @@ class Connection:
 
     async def _on_reconnect(self) -> None:
         self._loss = asyncio.get_running_loop().create_future()
+        self._told.clear()
         self._back.set()
         self.lives += 1
         for call in list(self.on_back):
@@ -372,36 +386,17 @@ class Connection:
         """An error that names the server."""
         return TransportError(f"{self._settings.shown}: {text}")
 
+    def _refusal(self, said: str | None) -> TransportError | None:
+        return self.error(f"{said}: grant it, or publish as somebody who may") if said else None
+
     def _silent(self) -> TransportError:
         return self.error(f"no answer within {self._timeout:g} s: see whether the server is up")
 
     def _explained(self, error: Exception) -> TransportError:
         text = str(error).removeprefix("nats: ") or type(error).__name__
         if "authorization" in text.lower() or "authentication" in text.lower():
-            return self.error(f"{text}: {_login_advice(self._settings.credentials)}")
-        return self.error(f"{text}: {_advice(error)}")
-
-
-def _login_advice(credentials: Credentials | None) -> str:
-    if credentials is None:
-        return "the server refuses these credentials: correct user and password, or the token, in the URL"
-    return credentials.advice()
-
-
-def _advice(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "the server's certificate is not trusted: name its authority with ?ca=FILE"
-    if isinstance(error, ssl.SSLError):
-        return "TLS failed: check ?ca=, ?cert= and ?key= against what the server asks for"
-    if isinstance(error, TimeoutError):
-        return "no answer in time: check that a NATS server listens there"
-    if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there: start a server (comity brokers up nats) or correct the URL"
-    if isinstance(error, ConnectionError | nats.errors.UnexpectedEOF):
-        return "the server hung up: if it asks for a client certificate, name it with ?cert=FILE&key=FILE"
-    if isinstance(error, OSError):
-        return "it cannot be reached: correct the URL or the network"
-    return "see the server's log"
+            return self.error(f"{text}: {login_advice(self._settings.credentials)}")
+        return self.error(f"{text}: {advice(error)}")
 
 
 def _next_server(servers: list[Server], info: dict[str, Any]) -> tuple[Server, float]:

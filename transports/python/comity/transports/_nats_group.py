@@ -52,6 +52,8 @@ class Member(Reading):
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
         """A group that is known goes on behind what was acknowledged; one that is new begins here."""
+        if anew:
+            self._held.clear()  # the same subject for replies may mean another message now
         js = self._streams.js
         try:
             return await self._streams.ask(lambda: js.consumer_info(stream.name, self._name))

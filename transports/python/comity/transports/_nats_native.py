@@ -16,7 +16,9 @@ from typing import Any, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 from nats.protocol import parser
+from nats.protocol.command import sub_cmd
 
 from comity.transports.nats_binding import read_block
 
@@ -101,6 +103,13 @@ class Native(Client):
             block = b"HPUB %b %d %d\r\n%b%b\r\n" % (to.encode(), *sizes, headers, payload)
         else:
             block = b"PUB %b %d\r\n%b\r\n" % (to.encode(), len(payload), payload)
+        self._hand_over(block)
+
+    def renew(self, subscription: Subscription) -> None:
+        """Ask for a subscription again, which changes nothing where it is in force."""
+        self._hand_over(sub_cmd(subscription._subject, subscription._queue, subscription._id))
+
+    def _hand_over(self, block: bytes) -> None:
         self._pending.append(block)
         self._pending_data_size += len(block)
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():

@@ -142,15 +142,20 @@ class Outlet:
             self._on_room()
 
     def _deliver(self, item: Item) -> None:
-        nack = item.nack or partial(self._again, iter((item,)))
+        once = iter((item,))
+        again = partial(self._again, once)
         try:
-            self._on_delivery(Delivery(item.address, item.frame, item.redelivered, item.ack, nack))
+            self._on_delivery(Delivery(item.address, item.frame, item.redelivered, item.ack, again))
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
             _log.exception("the subscriber raised on a message to %s", item.address)
+            for _ in once:  # it was not refused, so it counts as taken
+                item.ack()
 
     def _again(self, once: Iterator[Item]) -> None:
         for item in once:
-            if not self._closed:
+            if item.nack is not None:
+                item.nack()
+            elif not self._closed:
                 times = item.times + 1
                 self._octets += _size(item)
                 self._refused.add(item._replace(redelivered=True, times=times), times)

@@ -12,10 +12,15 @@ from typing import Final
 from comity.sdk.errors import ConfigError
 from comity.transports._urls import masked
 
-__all__ = ["FILES", "client_context"]
+__all__ = ["FILES", "client_context", "untrusted"]
 
 FILES: Final = ("ca", "cert", "key")
 """Options that name PEM files: trusted authorities, the client's certificate, its key."""
+_TIMES: Final = {
+    9: "is not valid yet: set the clocks right, or renew it",
+    10: "has expired: renew it, or set this clock right",
+}  # by OpenSSL's X509_V_ERR_ codes, as those below
+_NAMES: Final = frozenset({62, 64})
 
 
 def client_context(
@@ -39,3 +44,12 @@ def client_context(
     except (OSError, ValueError) as error:
         raise ConfigError(f"{masked(url)}: a certificate file cannot be used: {error}") from error
     return context
+
+
+def untrusted(error: ssl.SSLCertVerificationError, peer: str) -> str:
+    """What to do about the certificate of `peer` (a server, a broker) that did not pass."""
+    if error.verify_code in _TIMES:
+        return f"the {peer}'s certificate, or its authority's, {_TIMES[error.verify_code]}"
+    if error.verify_code in _NAMES:
+        return f"the {peer}'s certificate is for other names: connect by one of them, or have this one added to it"
+    return f"the {peer}'s certificate is not trusted: name its authority with ?ca=FILE"

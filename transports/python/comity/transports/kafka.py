@@ -160,17 +160,19 @@ class KafkaTransport:
         return await never
 
     async def close(self) -> None:
-        """Send what waits, deliver what the brokers have (not to those that are paused), disconnect. Idempotent."""
+        """Send what waits, deliver what the brokers have (not to those that are paused), disconnect. Idempotent.
+
+        It takes up to the timeout for sending and delivering, and up to the timeout for disconnecting.
+        """
         hub, readings = self._hub, list(self._readings)
         if hub is None:
             return
         self._hub = None
         try:
-            await self._drain(hub, readings)
+            members = [member.close() for member in self._members]
+            await asyncio.gather(self._drain(hub, readings), *members)
             for reading in readings:
                 await reading.close()
-            for member in list(self._members):
-                await member.close()
         finally:
             await hub.leave()
 
@@ -182,8 +184,9 @@ class KafkaTransport:
 
     async def _drain(self, hub: Hub, readings: list[Reading]) -> None:
         try:
-            await self._flush(hub)
-            await hub.live.settle(readings)
+            async with hub.clients.explaining():
+                await self._flush(hub)
+                await hub.live.settle(readings)
         except TransportError as error:
             _log.warning("closing without all that was sent or received: %s", error)
 

@@ -87,7 +87,8 @@ class NatsTransport:
     async def open(self) -> None:
         """Connect; fails at once where nobody listens, and in any case within the timeout.
 
-        Raises `CapabilityError` where streams are asked for and the server has no JetStream.
+        Raises `CapabilityError` where streams are asked for and the server has no JetStream, and `TransportError` where
+        what it takes at most leaves no room for data.
         """
         from comity.transports._nats_client import Connection
 
@@ -95,10 +96,17 @@ class NatsTransport:
             raise TransportError(f"{self._shown} is already open")
         connection = Connection(self._settings)
         await connection.open()
+        room = connection.max_payload - _FOR_ATTRIBUTES
+        if room <= 0:
+            await connection.close([])
+            raise connection.error(
+                f"the server takes {connection.max_payload} octets at most, and attributes alone may have "
+                f"{_FOR_ATTRIBUTES}: set its max_payload to 64KB or more (1MB is its default)"
+            )
         if self._keeping is not None:
             self._streams = await self._started(connection, self._keeping)
         self._connection = connection
-        self._capabilities = replace(self._capabilities, max_payload=connection.max_payload - _FOR_ATTRIBUTES)
+        self._capabilities = replace(self._capabilities, max_payload=room)
 
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE

@@ -71,7 +71,7 @@ class Cluster(Clients):
         while self._limits:
             await self._ended.wait(self._ended.count)
         for reader in list(self._readers):
-            await stop(reader)
+            await stop(reader, self.timeout)
         await super().close()
 
     @property
@@ -153,7 +153,7 @@ class Cluster(Clients):
         finally:
             self._readers.discard(reader)
             if reader is not None:
-                await stop(reader)
+                await stop(reader, self.timeout)
 
     # ------------------------------------------------------------------- requests
 

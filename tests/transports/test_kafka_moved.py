@@ -1,0 +1,90 @@
+"""What readers of `kafka://` do when a partition no longer has the offset at which they are."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka import TopicPartition  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka.admin import RecordsToDelete  # pyright: ignore[reportMissingTypeStubs]
+
+from comity.sdk.ports import Delivery, Guarantee
+from comity.transports import _kafka_client
+from comity.transports.brokers import Broker
+from tests.transports.connections import opened
+from tests.transports.harness import Inbox, frame, until
+from tests.transports.kafka_operator import forget, make, operator
+
+pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
+
+SURE = Guarantee.AT_LEAST_ONCE
+
+
+class Acking(Inbox):
+    """What is delivered is acknowledged."""
+
+    def __call__(self, delivery: Delivery) -> None:
+        super().__call__(delivery)
+        delivery.ack()
+
+
+def numbers(inbox: Inbox) -> list[int]:
+    return [int(data) for data in inbox.datas if isinstance(data, bytes)]
+
+
+async def test_a_topic_that_somebody_makes_anew_is_read_from_its_beginning(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its offsets begin again, below those that were read: nothing that was acknowledged is taken for read."""
+    monkeypatch.setattr(_kafka_client, "_METADATA_MS", 300)
+    topic = f"{space}.test.v1.things"
+    await make(kafka_server, topic)
+    async with opened(kafka_server.url, timeout=20, buffer=4) as transport:
+        exact, wild, member, held, heir = Inbox(), Inbox(), Acking(), Inbox(), Acking()
+        await transport.subscribe(f"{topic}.k", exact)
+        await transport.subscribe(f"{topic}.*", wild)
+        joined = await transport.subscribe(f"{topic}.k", member, group="g")
+        lagging = await transport.subscribe(f"{topic}.k", held)
+        lagging.pause()
+        for number in range(20):
+            await transport.publish(f"{topic}.k", frame(b"%d" % number), guarantee=SURE)
+        await until(lambda: len(exact) == len(wild) == len(member) == 20)
+        await forget(kafka_server, topic)
+        await make(kafka_server, topic)
+        for number in range(20, 30):
+            await transport.publish(f"{topic}.k", frame(b"%d" % number), guarantee=SURE)
+        await until(lambda: numbers(exact) == numbers(wild) == numbers(member) == list(range(30)), 20)
+        lagging.resume()
+        await until(lambda: numbers(held)[-10:] == list(range(20, 30)), 20)
+        await joined.close()
+        await transport.subscribe(f"{topic}.k", heir, group="g")
+        await transport.publish(f"{topic}.k", frame(b"30"), guarantee=SURE)
+        await heir.expect(1)
+    assert numbers(heir) == [30], "what was acknowledged of the new topic is committed"
+    assert f"topic {topic}, partition 0: it was read up to offset 20, and ended before that" in caplog.text
+
+
+async def test_what_was_deleted_before_it_was_read_is_warned_of_and_passed_over(
+    kafka_server: Broker, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever had come further is not sent back."""
+    topic = f"{space}.test.v1.things"
+    await make(kafka_server, topic)
+    async with opened(kafka_server.url, buffer=4) as transport:
+        exact, member, held = Inbox(), Inbox(), Inbox()
+        await transport.subscribe(f"{topic}.k", exact)
+        await transport.subscribe(f"{topic}.k", member, group="g")
+        lagging = await transport.subscribe(f"{topic}.*", held)
+        lagging.pause()
+        for number in range(20):
+            await transport.publish(f"{topic}.k", frame(b"%d" % number), guarantee=SURE)
+        await until(lambda: len(exact) == 20 and len(member) == 4)
+        async with operator(kafka_server) as admin:
+            await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(15)})
+        lagging.resume()
+        for delivery in member[:4]:
+            delivery.ack()
+        await until(lambda: numbers(held)[-5:] == list(range(15, 20)))
+        await until(lambda: numbers(member) == [0, 1, 2, 3, 15, 16, 17, 18])
+        await transport.publish(f"{topic}.k", frame(b"20"), guarantee=SURE)
+        await exact.expect(21)
+        await until(lambda: numbers(held) == [0, 1, 2, 3, *range(15, 21)])
+    assert f"topic {topic}, partition 0: offsets 4 to 14 were deleted before they were read" in caplog.text
