@@ -19,7 +19,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 
 from .connections import flood, opened
-from .harness import Inbox, frame, settle, until_only
+from .harness import Inbox, frame, halt, settle, until_only
 
 __all__ = [
     "test_a_broker_killed_and_restarted_under_load",
@@ -93,7 +93,7 @@ async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None
 
 async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> None:
     async with opened(fragile.url, timeout=0.5, outbox=100_000) as transport:
-        os.kill(fragile.now.pid, signal.SIGSTOP)
+        await halt(fragile)
         try:
             with pytest.raises(TransportError, match=r"no answer within 0\.5 s"):
                 await flood(transport, 10_000)

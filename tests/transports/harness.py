@@ -6,13 +6,17 @@ Not responsible for connections, which `connections.py` makes, nor for what is p
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from comity.sdk.ports import Delivery, Frame, Transport
+from comity.transports.brokers import Broker
 
-__all__ = ["Inbox", "MakeTransport", "frame", "settle", "until", "until_only"]
+__all__ = ["Inbox", "MakeTransport", "frame", "halt", "settle", "until", "until_only"]
 
 
 class MakeTransport(Protocol):
@@ -85,3 +89,14 @@ async def until_only(tasks: set[asyncio.Task[object]]) -> None:
 
 def _work(task: asyncio.Task[object]) -> str:
     return getattr(task.get_coro(), "__qualname__", "")
+
+
+async def halt(broker: Broker) -> None:
+    """Stop the process as a debugger does; return when all its threads stand still, which a signal does not wait for."""
+    os.kill(broker.now.pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{broker.now.pid}/task")
+    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
+
+
+def _is_stopped(stat: Path) -> bool:
+    return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import nats
@@ -14,9 +11,9 @@ import nats
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports.brokers import Broker
 
-from .harness import Inbox, until
+from .harness import Inbox
 
-__all__ = ["SURE", "acking", "flags", "halt", "jetstream", "numbers"]
+__all__ = ["SURE", "acking", "flags", "jetstream", "numbers"]
 
 SURE = Guarantee.AT_LEAST_ONCE
 
@@ -28,17 +25,6 @@ def numbers(inbox: Inbox) -> list[int]:
 def flags(inbox: Inbox) -> list[tuple[int, bool]]:
     """What arrived, and whether it was flagged as redelivered."""
     return [(number, one.redelivered) for number, one in zip(numbers(inbox), inbox, strict=True)]
-
-
-async def halt(broker: Broker) -> None:
-    """Stop the server as a debugger does, with all its threads."""
-    os.kill(broker.now.pid, signal.SIGSTOP)
-    threads = Path(f"/proc/{broker.now.pid}/task")
-    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
-
-
-def _is_stopped(stat: Path) -> bool:
-    return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
 
 
 def acking(inbox: Inbox) -> Inbox:

@@ -20,7 +20,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_group, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, halt, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
@@ -64,7 +64,7 @@ async def test_a_publish_that_timed_out_and_was_stored_may_be_repeated(fragile: 
     async with opened(fragile.url, timeout=1) as transport, opened(fragile.url, timeout=20) as reader:
         await reader.subscribe(address, inbox)
         await transport.publish(address, frame(b"0"), guarantee=SURE)
-        os.kill(fragile.now.pid, signal.SIGSTOP)
+        await halt(fragile)
         try:
             with pytest.raises(TransportError, match="no answer within 1 s"):
                 await transport.publish(address, frame(b"1"), guarantee=SURE)

@@ -20,7 +20,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, _kafka_group, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
-from tests.transports.harness import Inbox, frame, settle, until, until_only
+from tests.transports.harness import Inbox, frame, halt, settle, until, until_only
 from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
@@ -143,7 +143,7 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space
     for group in ("a", "b", "c", "d"):
         await transport.subscribe(address, Inbox(), group=group)
     await transport.publish(address, frame(), guarantee=SURE)
-    os.kill(fragile.now.pid, signal.SIGSTOP)
+    await halt(fragile)
     try:
         for attempt in (
             transport.publish(address, frame(), guarantee=SURE),
@@ -165,7 +165,7 @@ async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: 
     address = f"{space}.test.v1.things.k"
     async with opened(fragile.url, timeout=1) as transport:
         await transport.publish(address, frame(), guarantee=SURE)
-        os.kill(fragile.now.pid, signal.SIGSTOP)
+        await halt(fragile)
         try:
             async with asyncio.timeout(10):
                 with pytest.raises(TransportError, match="publish again later"):

@@ -18,8 +18,8 @@ from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, settle, until, until_only
-from tests.transports.nats_streams import SURE, acking, halt, jetstream, numbers
+from tests.transports.harness import Inbox, frame, halt, settle, until, until_only
+from tests.transports.nats_streams import SURE, acking, jetstream, numbers
 
 pytestmark = pytest.mark.broker
 
