@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from comity.sdk.ports import Delivery, Frame, Transport
 from comity.transports.brokers import Broker
 
-__all__ = ["Inbox", "MakeTransport", "frame", "halt", "settle", "until", "until_only"]
+__all__ = ["Acking", "Inbox", "MakeTransport", "frame", "halt", "settle", "until", "until_only"]
 
 
 class MakeTransport(Protocol):
@@ -56,6 +56,14 @@ class Inbox(list[Delivery]):
     def datas(self) -> list[object]:
         """What arrived, in order."""
         return [delivery.frame.data for delivery in self]
+
+
+class Acking(Inbox):
+    """What is delivered is acknowledged."""
+
+    def __call__(self, delivery: Delivery) -> None:
+        super().__call__(delivery)
+        delivery.ack()
 
 
 def frame(data: bytes = b"{}", **attributes: str) -> Frame:

@@ -6,24 +6,16 @@ import pytest
 from aiokafka import TopicPartition  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin import RecordsToDelete  # pyright: ignore[reportMissingTypeStubs]
 
-from comity.sdk.ports import Delivery, Guarantee
+from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_client
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, until
+from tests.transports.harness import Acking, Inbox, frame, until
 from tests.transports.kafka_operator import forget, make, operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
 SURE = Guarantee.AT_LEAST_ONCE
-
-
-class Acking(Inbox):
-    """What is delivered is acknowledged."""
-
-    def __call__(self, delivery: Delivery) -> None:
-        super().__call__(delivery)
-        delivery.ack()
 
 
 def numbers(inbox: Inbox) -> list[int]:

@@ -16,11 +16,11 @@ from aiokafka import AIOKafkaProducer  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.errors import KafkaConnectionError  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import TransportError
-from comity.sdk.ports import Delivery, Guarantee
+from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_group, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, halt, until
+from tests.transports.harness import Acking, Inbox, frame, halt, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
@@ -38,14 +38,6 @@ async def main(url, pattern):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-
-
-class Acking(Inbox):
-    """What is delivered is acknowledged."""
-
-    def __call__(self, delivery: Delivery) -> None:
-        super().__call__(delivery)
-        delivery.ack()
 
 
 def numbers(inbox: Inbox) -> list[int]:

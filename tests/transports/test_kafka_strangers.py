@@ -15,25 +15,17 @@ from aiokafka.producer import producer as aioproducer  # pyright: ignore[reportM
 from aiokafka.record import default_records  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import JournalError, PayloadTooLarge
-from comity.sdk.ports import Delivery, Guarantee
+from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_live, open_journal
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, settle, until
+from tests.transports.harness import Acking, Inbox, frame, settle, until
 from tests.transports.kafka_operator import make
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
 SURE = Guarantee.AT_LEAST_ONCE
 EVENT = [("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"/x"), ("ce_type", b"T")]
-
-
-class Acking(Inbox):
-    """What is delivered is acknowledged."""
-
-    def __call__(self, delivery: Delivery) -> None:
-        super().__call__(delivery)
-        delivery.ack()
 
 
 class NotText(str):
