@@ -263,12 +263,14 @@ class Clients:
             begins |= {place.partition: one.offset for place, one in found.items() if one is not None}
         return begins
 
-    async def bounds(self, place: TopicPartition) -> tuple[int, int]:
+    async def extent(self, place: TopicPartition) -> tuple[int, int]:
         """The first offset that `place` still has, and the one behind its last record."""
         async with self.explaining():
-            first = await self._control.beginning_offsets([place])
-            last = await self._control.end_offsets([place])
-        return first[place], last[place]
+            return await self._extent(place)
+
+    async def _extent(self, place: TopicPartition) -> tuple[int, int]:
+        first = await self._control.beginning_offsets([place])
+        return first[place], (await self._control.end_offsets([place]))[place]
 
     async def check_readable(self, topic: str) -> None:
         """Raise `TransportError` where these credentials may not read `topic`; asked once."""

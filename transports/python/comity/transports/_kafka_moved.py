@@ -46,7 +46,7 @@ async def moves(
     found: list[Move] = []
     for place, offset in error.args[0].items():
         if places.get(place) == offset:
-            begin, end = await clients.bounds(place)
+            begin, end = await clients.extent(place)
             found.append(Move(place, begin, end, anew=begin <= offset))
             _warn(found[-1], offset)
     return found

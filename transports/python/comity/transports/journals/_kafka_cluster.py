@@ -103,13 +103,7 @@ class Cluster(Clients):
 
     async def bounds(self, topic: str) -> tuple[int, int]:
         """The offset of the first record that is kept, and the one behind the last."""
-        place = TopicPartition(topic, 0)
-
-        async def ask() -> tuple[int, int]:
-            first = await self._control.beginning_offsets([place])
-            return first[place], (await self._control.end_offsets([place]))[place]
-
-        return await self.patiently(ask)
+        return await self.patiently(lambda: self._extent(TopicPartition(topic, 0)))
 
     async def cut(self, topic: str, offset: int) -> None:
         """Forget the records before `offset`."""
