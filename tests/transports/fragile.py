@@ -7,8 +7,6 @@ fail, which are in `faulty.py`.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 
 import pytest
@@ -19,7 +17,7 @@ from comity.transports import connect
 from comity.transports.brokers import Broker
 
 from .connections import flood, opened
-from .harness import Inbox, frame, halt, settle, until_only
+from .harness import Inbox, frame, halted, settle, until_only
 
 __all__ = [
     "test_a_broker_killed_and_restarted_under_load",
@@ -92,20 +90,16 @@ async def test_what_waits_while_disconnected_is_bounded(fragile: Broker) -> None
 
 
 async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> None:
-    async with opened(fragile.url, timeout=0.5, outbox=100_000) as transport:
-        await halt(fragile)
-        try:
-            with pytest.raises(TransportError, match=r"no answer within 0\.5 s"):
-                await flood(transport, 10_000)
-            with pytest.raises(TransportError, match="no answer"):
-                await transport.flush()
-            with pytest.raises(TransportError, match="no answer"):
-                await transport.subscribe("a.b.v1.c", Inbox())
-            if SURE in transport.capabilities.guarantees:
-                with pytest.raises(TransportError, match="may have arrived all the same"):
-                    await transport.publish("a.b.v1.c", frame(), guarantee=SURE)
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
+    async with opened(fragile.url, timeout=0.5, outbox=100_000) as transport, halted(fragile):
+        with pytest.raises(TransportError, match=r"no answer within 0\.5 s"):
+            await flood(transport, 10_000)
+        with pytest.raises(TransportError, match="no answer"):
+            await transport.flush()
+        with pytest.raises(TransportError, match="no answer"):
+            await transport.subscribe("a.b.v1.c", Inbox())
+        if SURE in transport.capabilities.guarantees:
+            with pytest.raises(TransportError, match="may have arrived all the same"):
+                await transport.publish("a.b.v1.c", frame(), guarantee=SURE)
 
 
 async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:

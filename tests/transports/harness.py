@@ -9,14 +9,15 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from comity.sdk.ports import Delivery, Frame, Transport
 from comity.transports.brokers import Broker
 
-__all__ = ["Acking", "Inbox", "MakeTransport", "frame", "halt", "settle", "until", "until_only"]
+__all__ = ["Acking", "Inbox", "MakeTransport", "frame", "halted", "settle", "until", "until_only"]
 
 
 class MakeTransport(Protocol):
@@ -99,11 +100,23 @@ def _work(task: asyncio.Task[object]) -> str:
     return getattr(task.get_coro(), "__qualname__", "")
 
 
-async def halt(broker: Broker) -> None:
-    """Stop the process as a debugger does; return when all its threads stand still, which a signal does not wait for."""
+@asynccontextmanager
+async def halted(broker: Broker) -> AsyncGenerator[None]:
+    """Stop the process as a debugger does, and let it run again.
+
+    The block begins when all threads stand still, which a signal does not wait for, and is left when it serves again:
+    of Kafka, who was frozen is not a member of its own cluster at first.
+    """
     os.kill(broker.now.pid, signal.SIGSTOP)
-    threads = Path(f"/proc/{broker.now.pid}/task")
-    await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
+    try:
+        threads = Path(f"/proc/{broker.now.pid}/task")
+        await until(lambda: all(_is_stopped(thread / "stat") for thread in threads.iterdir()))
+        yield
+    finally:
+        os.kill(broker.now.pid, signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(lambda: broker.serves):  # noqa: ASYNC110 - it sets no event
+            await asyncio.sleep(0.1)
 
 
 def _is_stopped(stat: Path) -> bool:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.cluster import ClusterMetadata
 
 from comity.transports.brokers import Broker
 
-__all__ = ["forget", "make", "operator", "told_late"]
+__all__ = ["alone", "forget", "make", "operator", "told_late"]
 
 
 @asynccontextmanager
@@ -64,4 +65,22 @@ def told_late(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return answer
 
     monkeypatch.setattr(AIOKafkaAdminClient, "describe_configs", describe_configs)
+    return told
+
+
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Have whoever asks which brokers there are be told three times that there are none, as a thawed broker does.
+
+    Returns what was told so.
+    """
+    told: list[Any] = []
+    ask: Any = ClusterMetadata.brokers
+
+    def brokers(cluster: Any) -> Any:
+        if len(told) == 3:
+            return ask(cluster)
+        told.append(set())
+        return told[-1]
+
+    monkeypatch.setattr(ClusterMetadata, "brokers", brokers)
     return told

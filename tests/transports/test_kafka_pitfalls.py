@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import sys
 import time
 from typing import Any
@@ -20,7 +18,7 @@ from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_group, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Acking, Inbox, frame, halt, until
+from tests.transports.harness import Acking, Inbox, frame, halted, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
@@ -56,12 +54,9 @@ async def test_a_publish_that_timed_out_and_was_stored_may_be_repeated(fragile: 
     async with opened(fragile.url, timeout=1) as transport, opened(fragile.url, timeout=20) as reader:
         await reader.subscribe(address, inbox)
         await transport.publish(address, frame(b"0"), guarantee=SURE)
-        await halt(fragile)
-        try:
+        async with halted(fragile):
             with pytest.raises(TransportError, match="no answer within 1 s"):
                 await transport.publish(address, frame(b"1"), guarantee=SURE)
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
         async with asyncio.timeout(20):
             while len(inbox) < 2 or inbox[-1].frame.data != b"2":
                 for data in (b"1", b"2"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, _kafka_group, brokers, connect
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
-from tests.transports.harness import Inbox, frame, halt, settle, until, until_only
+from tests.transports.harness import Inbox, frame, halted, settle, until, until_only
 from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
@@ -143,8 +141,7 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space
     for group in ("a", "b", "c", "d"):
         await transport.subscribe(address, Inbox(), group=group)
     await transport.publish(address, frame(), guarantee=SURE)
-    await halt(fragile)
-    try:
+    async with halted(fragile):
         for attempt in (
             transport.publish(address, frame(), guarantee=SURE),
             transport.flush(),
@@ -157,21 +154,16 @@ async def test_a_broker_that_hangs_blocks_nobody_for_ever(fragile: Broker, space
         async with asyncio.timeout(6):
             await transport.close()
         await until_only(tasks)
-    finally:
-        os.kill(fragile.now.pid, signal.SIGCONT)
 
 
 async def test_what_waits_while_disconnected_is_bounded(fragile: Broker, space: str) -> None:
     address = f"{space}.test.v1.things.k"
     async with opened(fragile.url, timeout=1) as transport:
         await transport.publish(address, frame(), guarantee=SURE)
-        await halt(fragile)
-        try:
+        async with halted(fragile):
             async with asyncio.timeout(10):
                 with pytest.raises(TransportError, match="publish again later"):
                     await flood(transport, 10_000, address)
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
 
 
 async def test_closing_while_disconnected_ends_in_time(fragile: Broker, space: str) -> None:

@@ -16,7 +16,7 @@ from comity.transports._kafka_topics import BATCH, MAX_RECORD, findings
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.harness import Inbox, frame
-from tests.transports.kafka_operator import make, told_late
+from tests.transports.kafka_operator import alone, make, told_late
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -102,6 +102,16 @@ async def test_a_topic_is_looked_at_even_where_its_settings_are_told_late(
         with pytest.raises(TransportError, match=r"cleanup\.policy is compact, wanted delete"):
             await transport.publish(topic, frame())
     assert told == [3, 3]
+
+
+async def test_a_topic_is_made_though_the_broker_knows_of_none_not_even_itself(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was frozen for longer than its session, and asks for its place again."""
+    async with opened(kafka_server.url) as transport:
+        told = alone(monkeypatch)
+        await transport.publish(f"{space}.test.v1.things", frame(), guarantee=SURE)
+    assert told == [set(), set(), set()]
 
 
 async def test_the_number_of_partitions_is_held_against_what_the_url_says(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -18,7 +16,7 @@ from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, halt, settle, until, until_only
+from tests.transports.harness import Inbox, frame, halted, settle, until, until_only
 from tests.transports.nats_streams import SURE, acking, jetstream, numbers
 
 pytestmark = pytest.mark.broker
@@ -69,12 +67,9 @@ async def test_a_publish_that_timed_out_and_was_stored_is_stored_once(fragile: B
     async with opened(fragile.url, stream=600, timeout=1) as transport:
         inbox = Inbox()
         await transport.subscribe(address, inbox)
-        await halt(fragile)
-        try:
+        async with halted(fragile):
             with pytest.raises(TransportError, match="may have happened"):
                 await transport.publish(address, frame(b"1"), guarantee=SURE)
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
         await inbox.expect(1)
         await transport.publish(address, frame(b"1"), guarantee=SURE)
         await transport.publish(address, frame(b"1"), guarantee=SURE)
@@ -105,8 +100,7 @@ async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> No
     async with opened(fragile.url, stream=600, timeout=0.5) as transport:
         assert isinstance(transport, NatsTransport)
         await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
-        await halt(fragile)
-        try:
+        async with halted(fragile):
             attempts: list[Callable[[], Awaitable[object]]] = [
                 lambda: transport.publish("a.test.v1.things", frame(), guarantee=SURE),
                 lambda: transport.publish("a.test.v1.others", frame()),
@@ -119,8 +113,6 @@ async def test_a_server_that_hangs_blocks_nobody_for_ever(fragile: Broker) -> No
                 async with asyncio.timeout(15):
                     with pytest.raises(TransportError, match="no answer within"):
                         await attempt()
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
 
 
 async def test_closing_while_disconnected_ends_in_time(fragile: Broker) -> None:
@@ -258,8 +250,7 @@ async def test_a_burst_without_acknowledgements_overruns_no_stream(nats_server: 
 async def test_flush_covers_a_burst_whose_publisher_gave_up_waiting(fragile: Broker) -> None:
     async with opened(fragile.url, stream=600, timeout=1) as transport:
         await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
-        await halt(fragile)
-        try:
+        async with halted(fragile):
 
             async def burst() -> None:
                 for _ in range(512):
@@ -272,8 +263,6 @@ async def test_flush_covers_a_burst_whose_publisher_gave_up_waiting(fragile: Bro
                 await transport.flush()
             with pytest.raises(TransportError, match="no answer within"):
                 await publishing
-        finally:
-            os.kill(fragile.now.pid, signal.SIGCONT)
         await transport.flush()
         async with jetstream(fragile) as other:
             assert (await other.stream_info("comity_a_test_v1_things")).state.messages == 513

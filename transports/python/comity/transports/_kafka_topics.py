@@ -127,20 +127,17 @@ class Topics:
     async def _create(self, topic: str) -> tuple[type[native.KafkaError], str]:
         """Why `topic` was not made, and in the broker's words; `NoError` where it was.
 
-        Asked again, of whoever answers then, while brokers come and go.
+        Asked again, of whoever answers then, while brokers come and go: one that was frozen may know of no broker
+        at all, itself included, and count more or fewer than its controller.
         """
-        client = self._admin._client
         while True:
-            copies = min(_COPIES, len(client.cluster.brokers()))
-            answer = await self._asked(partial(self._send, self._new(topic, copies)))
-            _, code, *said = answer.topic_errors[0]
-            reason = native.for_code(code)
-            if reason is native.InvalidReplicationFactorError:
-                await client.force_metadata_update()
-                if copies <= len(client.cluster.brokers()):
+            copies = min(_COPIES, len(self._admin._client.cluster.brokers()))
+            if copies:
+                answer = await self._asked(partial(self._send, self._new(topic, copies)))
+                _, code, *said = answer.topic_errors[0]
+                reason = native.for_code(code)
+                if not (reason.retriable or reason is native.InvalidReplicationFactorError):
                     return reason, _words(reason, said)
-            elif not reason.retriable:
-                return reason, _words(reason, said)
             await self._look_around()
 
     def _new(self, topic: str, copies: int) -> NewTopic:
