@@ -63,6 +63,10 @@ class Full(Clients):
     def spent(self) -> bool:
         return self._spent
 
+    @property
+    def renewing(self) -> bool:
+        return self._renewal is not None
+
     def refuse(self) -> None:
         """As if a batch had been refused."""
         self._spent = True
@@ -80,7 +84,8 @@ class Full(Clients):
 
     async def _offset(self, size: int, key: bytes | None) -> int:
         future = await self.send(TOPIC, key, bytes(size), [])
-        return int((await future).offset)
+        await self.confirmed(future)
+        return int(future.result().offset)
 
     async def finish(self, tasks: list[asyncio.Task[int]]) -> None:
         """Make room until all `tasks` are done, and see that no line is left."""
@@ -156,6 +161,48 @@ async def test_a_refusal_is_noted_though_who_waited_for_it_is_cancelled() -> Non
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert clients.spent
+
+
+async def test_what_its_publisher_gave_up_on_is_not_sent_beside_what_comes_instead() -> None:
+    """Nor does it keep the room; what somebody still waits for stays, and so does what was sent once."""
+    clients = Full()
+    gone = clients.publish(LARGE)
+    await asyncio.sleep(0)
+    gone.cancel()
+    tasks = [clients.publish(LARGE)]
+    await asyncio.sleep(0)
+    other = clients.publish(1)
+    await asyncio.sleep(0)
+    other.cancel()
+    tasks.append(clients.publish(1))
+    await clients.finish([*tasks, gone, other])
+    assert [task.result() for task in tasks] == [0, 2]
+
+
+async def test_all_who_wait_for_a_new_producer_wait_for_the_same_one_and_not_for_each_other() -> None:
+    class Away(Full):
+        asked = 0
+
+        async def _new_producer(self) -> Producer:
+            self.asked += 1
+            await asyncio.Event().wait()
+            return self.producer
+
+    clients = Away(timeout=0.2)
+    clients.refuse()
+    tasks = [clients.publish(1, b"%d" % number) for number in range(10)]
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(
+            isinstance(one, TransportError) and "no answer within 0.2 s" in str(one) for one in outcomes
+        )
+        assert clients.asked == 1
+        await until(lambda: not clients.renewing)
+        waiting = clients.publish(1)
+        await until(lambda: clients.asked == 2)
+        await clients.close()
+        with pytest.raises(TransportError, match="the connection is closed"):
+            await waiting
 
 
 async def test_another_key_does_not_wait_in_that_line() -> None:

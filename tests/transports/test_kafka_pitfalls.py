@@ -69,6 +69,23 @@ async def test_a_publish_that_timed_out_and_was_stored_may_be_repeated(fragile: 
         assert seen.index(1) < seen.index(2), "in order, however often"
 
 
+async def test_what_is_repeated_during_an_outage_comes_twice_at_most(fragile: Broker, space: str) -> None:
+    """What was under way when the broker went may have been stored; what waited behind it is given up."""
+    address, inbox = f"{space}.test.v1.things.k", Inbox()
+    async with opened(fragile.url, timeout=0.5) as transport, opened(fragile.url, timeout=20) as reader:
+        await reader.subscribe(address, inbox)
+        await transport.publish(address, frame(b"0"), guarantee=SURE)
+        async with halted(fragile):
+            for _ in range(6):
+                with pytest.raises(TransportError, match="no answer within"):
+                    await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await until(lambda: len(inbox) == 2)
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await reader.publish(address, frame(b"2"), guarantee=SURE)
+        await until(lambda: inbox.datas[-1] == b"2")
+        assert numbers(inbox) == [0, 1, 1, 2]
+
+
 async def test_a_restarted_broker_is_found_again_by_all(
     fragile: Broker, space: str, caplog: pytest.LogCaptureFixture
 ) -> None:

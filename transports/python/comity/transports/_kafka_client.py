@@ -59,11 +59,10 @@ class Clients:
         self._making: dict[str, asyncio.Lock] = {}
         self._lines: dict[tuple[str, bytes | None], _Line] = {}  # of the keys for which somebody waits
         self._deadlines = Deadlines()
-        self._renewing = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
         self._spent = self._closed = False
         self._topics: Any = None
         self._producer: Any = None
-        self._retired: list[Producer] = []
         self._admin: Any = None
         self._control: Any = None
 
@@ -90,7 +89,10 @@ class Clients:
         self._deadlines.close()
 
     async def _disconnect(self) -> None:
-        ends = [one.end() for one in (self._producer, *self._retired) if one is not None]
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait({self._renewal})
+        ends = [] if self._producer is None else [self._producer.end()]
         if self._control is not None:
             ends.append(stop(self._control, self.timeout))
         await asyncio.gather(*ends, self._end_admin())  # at once: each may take the whole timeout
@@ -191,9 +193,13 @@ class Clients:
             except native.KafkaTimeoutError as error:
                 raise self.error(_NO_ROOM) from error
             except native.KafkaError as error:
-                replaced = self._spent or producer is not self._producer
-                if not (replaced and isinstance(error, native.ProducerClosed)):
+                if not self._is_replaced(producer, error):
                     raise self.explained(error) from error
+
+    def _is_replaced(self, producer: Producer, error: BaseException) -> bool:
+        """Whether `producer` raised `error` because another one takes its place, now or soon."""
+        replaced = self._spent or producer is not self._producer
+        return replaced and isinstance(error, native.ProducerClosed)
 
     async def confirmed(self, future: asyncio.Future[Any]) -> None:
         """Return when the brokers have what `send` handed over. Raises `TransportError`."""
@@ -203,8 +209,10 @@ class Clients:
         except asyncio.CancelledError:
             if future.done():  # it may have been refused in the same turn
                 self.refusal(future)
+            self._producer.forget_abandoned()
             raise
         except TimeoutError as error:
+            self._producer.forget_abandoned()
             raise self._late(self.timeout) from error
         except native.KafkaError as error:
             self._spent = True
@@ -224,7 +232,7 @@ class Clients:
         """Return when everything sent before is with the brokers, or was refused."""
         if self._spent:
             await self._renew()
-        async with self._renewing, self.explaining():
+        async with self.explaining():
             await self._producer.flush()
 
     async def ensure(self, topic: str) -> bool:
@@ -316,20 +324,32 @@ class Clients:
         return producer
 
     async def _renew(self) -> None:
-        """A refused batch leaves a gap in the numbers that make the producer idempotent: go on with a new one."""
-        async with self._renewing:
-            if self._closed:
-                raise self.error("the connection is closed")
-            if self._spent:
-                old = self._producer
-                old.shut()
-                await old.drain()  # else what it still has would come after what the new one sends
-                async with self.explaining():
-                    self._producer = await self._new_producer()
-                self._spent = False
-                self._retired.append(old)  # where this is cancelled, `close` ends it
-                await old.end()
-                self._retired.remove(old)
+        """Go on with a new producer, which all who wait for one share, each for as long as the timeout.
+
+        A refused batch leaves a gap in the numbers that make the old one idempotent.
+        """
+        if self._renewal is None and not self._closed:
+            self._renewal = asyncio.get_running_loop().create_task(self._replace())
+            self._renewal.add_done_callback(self._renewed)
+        renewal = self._renewal
+        async with self.explaining():
+            if renewal is not None:
+                await asyncio.wait({renewal})
+        if renewal is None or renewal.cancelled():
+            raise self.error("the connection is closed")
+        renewal.result()
+
+    async def _replace(self) -> None:
+        self._producer.shut()
+        await self._producer.end()  # else what it still has would come after what the new one sends
+        async with self.explaining():
+            self._producer = await self._new_producer()
+        self._spent = False
+
+    def _renewed(self, renewal: asyncio.Task[None]) -> None:
+        self._renewal = None
+        if not renewal.cancelled():
+            renewal.exception()  # told to those who waited, if any
 
     # --------------------------------------------------------------- connecting
 

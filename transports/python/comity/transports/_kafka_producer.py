@@ -54,8 +54,9 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
             places = self._places_of(topic)
         if not places:
             raise native.UnknownTopicOrPartitionError(topic)
+        place = partition_of(key, places)
         future: asyncio.Future[Any] = await self._message_accumulator.add_message(
-            partition_of(key, places), key, value, self._timeout, headers=headers
+            place, key, value, self._timeout, headers=headers
         )
         return future
 
@@ -89,8 +90,22 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         try:
             await self.start()
         except BaseException:
-            await self.stop()
+            await self.end()
             raise
+
+    def forget_abandoned(self) -> None:
+        """Drop each batch that was never sent and of whose records nobody waits for any, any more.
+
+        They would be sent once the brokers are back, beside the ones that those who gave up send instead.
+        """
+        for batches in [*self._message_accumulator._batches.values()]:
+            batch = batches[-1]
+            if not batch.retry_count and _is_abandoned(batch._msg_futures):
+                batches.pop()
+                if not batches:
+                    del self._message_accumulator._batches[batch.tp]
+                batch.drain_ready()  # those who wait for room look again
+                batch.done_noack()  # those who wait until all is sent wait no more for it
 
     def shut(self) -> None:
         """Take nothing more: who waits for room is told `ProducerClosed`."""
@@ -125,3 +140,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
                 batch.drain_ready()  # those who wait for room find it closed
                 accumulator._pending_batches.add(batch)
         accumulator.fail_all(native.ProducerClosed())
+
+
+def _is_abandoned(waiting: Sequence[tuple[asyncio.Future[Any], object]]) -> bool:
+    return bool(waiting) and waiting[-1][0].done() and all(future.done() for future, _ in waiting)

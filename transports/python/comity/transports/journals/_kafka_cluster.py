@@ -214,8 +214,7 @@ class Cluster(Clients):
                 future: asyncio.Future[Any] = await producer.accept(topic, key, value, [])
                 return future
             except (native.KafkaError, TransportError) as error:
-                replaced = isinstance(error, native.ProducerClosed) and producer is not self._producer
-                if not (replaced or _is_away(error)):
+                if not (self._is_replaced(producer, error) or _is_away(error)):
                     raise self._refusal(error) from error
                 if asyncio.get_running_loop().time() > deadline:
                     raise self.failure(self._unanswered(error)) from error
