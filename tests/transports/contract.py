@@ -25,6 +25,7 @@ from comity.sdk.errors import (
 )
 from comity.sdk.ports import Delivery, Frame, Guarantee, Json, Ordering, Transport
 
+from .cancelled import *  # noqa: F403
 from .harness import Inbox, MakeTransport, frame, settle, until, until_only
 from .kept import *  # noqa: F403
 
