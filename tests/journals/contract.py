@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TypeAlias
 
 import pytest
@@ -118,6 +118,20 @@ async def test_only_what_a_snapshot_covers_is_truncated(make_journal: MakeJourna
         assert [entry.position for entry in await read(journal, positions[1], 2)] == positions[2:]
         with pytest.raises(JournalError, match="snapshot"):
             await read(journal, 0, 1)
+
+
+async def test_a_reader_that_lags_is_told_of_truncation(make_journal: MakeJournal) -> None:
+    """What it did not read is never passed over: it may have read ahead, or it is sent to the snapshot."""
+    async with make_journal() as journal:
+        positions = sorted(await asyncio.gather(*(journal.append(b"x" * 10_000) for _ in range(800))))
+        async with aclosing(_generator(journal, 0)) as entries:
+            seen = [(await anext(entries)).position]
+            await journal.save_snapshot(Snapshot(positions[-100], b""))
+            await journal.truncate(positions[-100])
+            with suppress(JournalError):
+                while seen[-1] != positions[-1]:
+                    seen.append((await asyncio.wait_for(anext(entries), 20)).position)
+        assert seen == positions[: len(seen)]
 
 
 async def test_positions_go_on_behind_a_truncated_journal(make_journal: MakeJournal) -> None:
