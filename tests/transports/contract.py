@@ -28,6 +28,7 @@ from comity.sdk.ports import Delivery, Frame, Guarantee, Json, Ordering, Transpo
 from .cancelled import *  # noqa: F403
 from .harness import Inbox, MakeTransport, frame, settle, until, until_only
 from .kept import *  # noqa: F403
+from .scripted import *  # noqa: F403
 
 VECTORS = Path(__file__).parents[2] / "spec/core/v1/vectors/addresses.json"
 
