@@ -361,7 +361,7 @@ class Streams:
         deadline, pause = loop.time() + self._place.patience, 0.05
         while True:
             try:
-                return await _heeding(call)
+                return await call()
             except _AWAY as error:
                 if self._is_disabled(error):
                     raise JournalError(
@@ -394,16 +394,6 @@ class Streams:
             and client.is_connected
             and not client._server_info.get("jetstream")
         )
-
-
-async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
-    """Call, and end where that was cancelled: nats-py waits by `wait_for`, which in Python 3.11 may swallow it."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    found = await call()
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return found
 
 
 def _is_not_found(error: APIError) -> bool:
