@@ -111,6 +111,11 @@ class Streams:
         """Octets of a message with its headers."""
         return self._connection.max_payload
 
+    @property
+    def forgetting(self) -> str:
+        """The command that deletes the snapshot alone: without the rest of the state the incarnation begins anew."""
+        return f"nats stream purge {self._beside} --subject={self._state}.snapshot"
+
     async def open(self) -> None:
         """Connect; make the streams or check those that are there."""
         try:

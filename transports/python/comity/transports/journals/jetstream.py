@@ -106,8 +106,8 @@ class JetStreamJournal(JournalBase):
         snapshot = await self._opened.load()
         if snapshot is not None and snapshot.position > (end := await self.end()):
             raise JournalError(
-                f"{self._place.shown}: the snapshot is at {snapshot.position} and the entries end at {end}: "
-                "their stream was replaced; restore it, or delete the stream of the state as well"
+                f"{self._place.shown}: the snapshot is at {snapshot.position} and the entries end at {end}: their "
+                f"stream was replaced; restore it, or give up the snapshot: {self._opened.forgetting}"
             )
         return snapshot
 
