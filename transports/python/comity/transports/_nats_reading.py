@@ -120,7 +120,7 @@ class Reading:
         life, former = self._connection.lives, self._created
         self._lost = True  # what comes from the last one by now is read again
         await self._unsubscribe()
-        stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
+        stream = await self._streams.of(self._pattern.stem, fresh=True)
         anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
