@@ -148,52 +148,6 @@ async def test_a_stream_that_somebody_deletes_is_made_again_and_read_from_its_be
         await member.expect(4)
 
 
-async def test_who_subscribes_to_a_stream_that_was_made_anew_begins_there(
-    nats_server: Broker, space: str
-) -> None:
-    """Though its connection knew the one before, and no sooner than it subscribes."""
-    address, stream = f"{space}.test.v1.things", f"comity_{space}_test_v1_things"
-    async with opened(nats_server.url, stream=600) as transport, jetstream(nats_server) as other:
-        await transport.publish(address, frame(b"0"), guarantee=SURE)
-        await other.delete_stream(stream)
-        member = Inbox()
-        await transport.subscribe(address, acking(member), group="g")
-        async with opened(nats_server.url, stream=600) as stranger:
-            await other.delete_stream(stream)
-            await stranger.publish(address, frame(b"1"), guarantee=SURE)
-        inbox = Inbox()
-        await transport.subscribe(address, inbox)
-        for consumer in await other.consumers_info(stream):
-            await other.delete_consumer(stream, consumer.name)
-        await transport.publish(address, frame(b"2"), guarantee=SURE)
-        await inbox.expect(1)
-        await settle(transport)
-        assert numbers(inbox) == [2]
-
-
-async def test_an_old_acknowledgement_counts_for_nothing_in_a_stream_made_anew(
-    nats_server: Broker, space: str
-) -> None:
-    """Its messages are answered on the same subjects as those of the one before."""
-    address, stream = f"{space}.test.v1.things", f"comity_{space}_test_v1_things"
-    async with opened(nats_server.url, stream=600) as transport, jetstream(nats_server) as other:
-        inbox = Inbox()
-        await transport.subscribe(address, inbox, group="g")
-        await transport.publish(address, frame(b"old"), guarantee=SURE)
-        (old,) = await inbox.expect(1)
-        await other.delete_stream(stream)
-        await transport.publish(address, frame(b"new"), guarantee=SURE)
-        await inbox.expect(2)
-        old.ack()
-        await transport.flush()
-        (info,) = await other.consumers_info(stream)
-        assert info.num_ack_pending == 1
-        inbox[1].ack()
-        await transport.flush()
-        (info,) = await other.consumers_info(stream)
-        assert info.num_ack_pending == 0
-
-
 async def test_a_consumer_that_is_lost_is_replaced_without_a_gap(nats_server: Broker, space: str) -> None:
     address = f"{space}.test.v1.things"
     name = f"comity_{space}_test_v1_things"

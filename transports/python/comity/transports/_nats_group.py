@@ -73,7 +73,7 @@ class Member(Reading):
         )
         return await self._streams.ask(lambda: js.add_consumer(stream.name, config))
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         if self._closed:
             self._connection.push(message.reply, b"-NAK")
             return
