@@ -265,7 +265,9 @@ class Connection:
                 if self._client.is_connected:
                     await self._round_trip()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s: closed before all was drained: %s", self._settings.shown, error or "timed out")
+            _log.warning(
+                "%s: closed before all was drained: %s", self._settings.shown, str(error) or "timed out"
+            )
         finally:
             await self._end()
 
@@ -333,8 +335,12 @@ class Connection:
                 await self._client.close()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             _log.warning(
-                "%s: the connection did not close cleanly: %s", self._settings.shown, error or "timed out"
+                "%s: the connection did not close cleanly: %s",
+                self._settings.shown,
+                str(error) or "timed out",
             )
+        finally:
+            self._client.abandon()
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
@@ -346,7 +352,7 @@ class Connection:
         elif match := DENIED.search(str(error)):
             self._on_denied(str(error).removeprefix("nats: "), *match.groups())
         elif self._back.is_set():
-            _log.warning("%s: %s", self._settings.shown, error or type(error).__name__)
+            _log.warning("%s: %s", self._settings.shown, str(error) or type(error).__name__)
         elif (text := str(self._explained(error))) not in self._told:  # once for each outage
             self._told.add(text)
             _log.warning("%s; not connected, and tried again and again", text)

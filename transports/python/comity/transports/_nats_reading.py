@@ -108,7 +108,7 @@ class Reading:
             async with asyncio.timeout(self._streams.timeout):
                 await self._leave()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s was not left in order: %s", self._pattern, error or "timed out")
+            _log.warning("%s was not left in order: %s", self._pattern, str(error) or "timed out")
         self.on_close(self)
 
     async def settle(self) -> None:

@@ -276,7 +276,7 @@ class Streams:
         if isinstance(error, _AWAY):
             return self.connection.error(f"{doing}: nobody answers: see whether JetStream is up")
         if not isinstance(error, APIError):
-            return self.connection.error(f"{doing}: {error or type(error).__name__}")
+            return self.connection.error(f"{doing}: {str(error) or type(error).__name__}")
         if error.err_code == _TOO_LARGE:
             return PayloadTooLarge(str(self.connection.error(f"{doing}: over the stream's max_msg_size")))
         advice = (
