@@ -145,6 +145,23 @@ async def test_a_server_that_takes_too_little_is_refused_at_start() -> None:
         await refused(broker.url, "8000 octets at most.*set its max_payload to 64KB or more")
 
 
+async def test_a_subscription_over_the_limit_is_refused_and_costs_the_others_nothing() -> None:
+    with broker_or_policy("nats", "max_subscriptions: 2") as broker:
+        async with opened(broker.url) as sender, opened(broker.url) as transport:
+            inbox = Inbox()
+            for address in ("a.b.v1.c", "a.b.v1.d"):
+                subscription = await transport.subscribe(address, inbox)
+            with pytest.raises(
+                TransportError, match="subscriptions exceeded: raise the server's max_subscri"
+            ):
+                await transport.subscribe("a.b.v1.e", inbox)
+            await sender.publish("a.b.v1.c", frame())
+            await inbox.expect(1)
+            await subscription.close()
+            await transport.subscribe("a.b.v1.e", inbox)
+            await transport.flush()  # which would say that the connection was made anew
+
+
 # ---------------------------------------------------------------- broken wires
 
 

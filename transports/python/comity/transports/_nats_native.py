@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
@@ -23,9 +23,11 @@ from nats.protocol.command import sub_cmd
 
 from comity.transports.nats_binding import read_block
 
-__all__ = ["Direct", "Native"]
+__all__ = ["TOO_MANY", "Direct", "Native"]
 
 Direct: TypeAlias = Callable[[bytes, bytes | None, bytes], bool]
+TOO_MANY: Final = "maximum subscriptions exceeded"
+"""What a server says to a subscription over its limit, without saying to which."""
 
 
 class _Parser(parser.Parser):
@@ -87,7 +89,8 @@ class Native(Client):
             await super()._process_err(err_msg)
             return
         await self._error_cb(error)
-        await self._process_op_err(error)
+        if TOO_MANY not in str(error):  # after which the server does not hang up
+            await self._process_op_err(error)
 
     async def request(self, *args: Any, **more: Any) -> Msg:
         task = asyncio.current_task()
