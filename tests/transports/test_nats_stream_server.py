@@ -11,10 +11,12 @@ import pytest
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
-from comity.transports import connect
+from comity.sdk.ports import Entry
+from comity.transports import connect, open_journal
 from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
+from tests.journals.contract import read
 from tests.transports.connections import opened
 from tests.transports.harness import Inbox, frame, halted, settle, until, until_only
 from tests.transports.nats_streams import SURE, acking, jetstream, numbers
@@ -59,6 +61,25 @@ async def test_a_server_killed_and_restarted_under_load_loses_nothing_acknowledg
             mine = [number for number in numbers(inbox) if at <= number < at + 100]
             assert mine == list(range(at, at + 100)), "in order, nothing missing and nothing twice"
         await until(lambda: set(numbers(member)) == set(range(total)), 30)
+
+
+async def test_a_server_that_lets_little_be_asked_for_at_once_is_asked_for_so_much(fragile: Broker) -> None:
+    file, address = fragile.now.layout.seats[0].directory / "nats.conf", "a.test.v1.things"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("jetstream: {", "jetstream: {limits: {max_request_batch: 5}, "), "utf-8")
+    fragile.restart()
+    async with opened(fragile.url, stream=600) as transport:
+        inbox, member = Inbox(), Inbox()
+        await transport.subscribe(address, inbox)
+        await transport.subscribe(address, acking(member), group="g")
+        for number in range(20):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        await inbox.expect(20)
+        await member.expect(20)
+        assert numbers(inbox) == numbers(member) == list(range(20))
+    async with open_journal(f"jetstream:{fragile.url}/small") as journal:
+        written = [Entry(await journal.append(b"%d" % number), b"%d" % number) for number in range(20)]
+        assert await read(journal, 0, 20) == written
 
 
 async def test_a_publish_that_timed_out_and_was_stored_is_stored_once(fragile: Broker) -> None:

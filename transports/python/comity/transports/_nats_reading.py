@@ -24,6 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
+from comity.transports._nats_refusals import at_once
 from comity.transports._nats_stream import Stream, Streams
 from comity.transports._outlet import Item, Outlet
 from comity.transports.nats_binding import decode
@@ -222,6 +223,7 @@ class Reading:
         if status in ("408", "409") and unused is not None:
             self._asked = max(0, self._asked - int(unused))
         else:
+            self._limit = at_once(headers, self._limit)
             self._lost = True
             self._stirred.set()
 

@@ -35,6 +35,7 @@ from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
 from comity.transports._nats_append import UNDER_WAY, Appender, too_old
 from comity.transports._nats_client import Connection
+from comity.transports._nats_refusals import at_once
 from comity.transports.journals._base import Wake
 from comity.transports.journals._jetstream_url import Place
 
@@ -47,7 +48,6 @@ _TAKEN: Final = 10058  # for a stream of that name with other settings
 _CHUNK: Final = 256 << 10
 _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _BATCH: Final = 256
-_NEXT: Final = json.dumps({"batch": _BATCH, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
 _SILENCE: Final = 2.5  # seconds without a message or heartbeat, after which a consumer is taken for lost
 _DISABLED: Final = 10039
 _AWAY = (
@@ -104,6 +104,7 @@ class Streams:
         # no namespace begins with an underscore, so no message of a mesh ever gets in between
         self._entries, self._state = f"_comity.journal.{place.name}", f"_comity.state.{place.name}"
         self._created = ""
+        self._batch = _BATCH
         self.incarnation = 0
 
     @property
@@ -203,8 +204,8 @@ class Streams:
             arrived = await client.subscribe(inbox, cb=messages.put)
             while True:
                 if not left:
-                    left = _BATCH
-                    await client.publish(ask, _NEXT, reply=inbox)
+                    left = self._batch
+                    await client.publish(ask, _next(left), reply=inbox)
                 message = await messages.take()
                 if message is None:
                     return
@@ -218,6 +219,7 @@ class Streams:
                         return
                     yield Entry(found.stream, message.data)
                 elif status != "100":
+                    self._batch = at_once(message.headers or {}, self._batch)
                     return
         except nats.errors.Error:
             return  # a connection that broke: whoever follows asks again, and is told if that is in vain
@@ -399,6 +401,11 @@ class Streams:
             and client.is_connected
             and not client._server_info.get("jetstream")
         )
+
+
+def _next(batch: int) -> bytes:
+    """A request for so many entries."""
+    return json.dumps({"batch": batch, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
 
 
 def _is_not_found(error: APIError) -> bool:
