@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from comity.transports import _nats_reading
 from comity.transports.brokers import Broker
+from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
-from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, settle
+from tests.transports.connections import opened, opener
+from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.nats_streams import SURE, acking, jetstream, numbers
 
 pytestmark = pytest.mark.broker
@@ -69,6 +71,49 @@ async def test_an_old_acknowledgement_counts_for_nothing_in_a_stream_made_anew(
         await transport.flush()
         (info,) = await other.consumers_info(stream)
         assert info.num_ack_pending == 0
+
+
+async def test_an_answer_without_a_connection_counts_for_nothing_in_a_stream_made_anew(
+    fragile: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, another member holds the message of that number."""
+    address, inbox, others = "a.test.v1.things", Inbox(), Inbox()
+    async with opened(fragile.url, stream=600, timeout=10) as transport:
+        assert isinstance(transport, NatsTransport)
+        connection = transport._connection  # pyright: ignore[reportPrivateUsage]
+        assert connection is not None
+        with monkeypatch.context() as late:
+            late.setattr(_nats_reading, "_FIRST_PAUSE", 1.0)
+            await transport.subscribe(address, inbox, group="g")
+        await transport.publish(address, frame(b"old"), guarantee=SURE)
+        (old,) = await inbox.expect(1)
+        fragile.kill()
+        await until(lambda: not connection.connected)
+        old.ack()
+        shutil.rmtree(fragile.now.layout.seats[0].directory / "jetstream")
+        fragile.restart()
+        async with opener(fragile.url, stream=600) as make:
+            other = await make()
+            await other.subscribe(address, others, group="g")
+            await other.publish(address, frame(b"new"), guarantee=SURE)
+            (new,) = await others.expect(1)
+            await until(lambda: connection.lives == 1)
+            new.nack()
+            await until(lambda: len(inbox) + len(others) == 3)
+
+
+async def test_an_answer_without_a_connection_is_sent_once_there_is_one(fragile: Broker) -> None:
+    address, inbox = "a.test.v1.things", Inbox()
+    async with opened(fragile.url, stream=600, timeout=10) as transport:
+        await transport.subscribe(address, inbox, group="g")
+        await transport.publish(address, frame(), guarantee=SURE)
+        (taken,) = await inbox.expect(1)
+        fragile.kill()
+        await asyncio.to_thread(fragile.restart)
+        taken.ack()
+        async with jetstream(fragile) as other, asyncio.timeout(5):  # sooner than the server would ask again
+            while (await other.consumers_info("comity_a_test_v1_things"))[0].num_ack_pending:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def test_a_stream_that_is_set_back_is_read_on(
