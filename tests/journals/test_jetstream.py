@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -145,8 +146,14 @@ async def test_a_snapshot_of_entries_that_are_gone_is_refused(url: str, server: 
         await journal.save_snapshot(Snapshot(await journal.append(b"a"), b"state"))
     await forget(server, f"comity-{url.rpartition('/')[2]}")
     async with open_journal(url) as journal:
-        with pytest.raises(JournalError, match="the snapshot is at 1 and the entries end at 0"):
+        with pytest.raises(JournalError, match="the snapshot is at 1 and the entries end at 0") as caught:
             await journal.load_snapshot()
+    advice = re.search(r"nats stream purge (\S+) --subject=(\S+)$", str(caught.value))
+    assert advice is not None
+    await asked(server, f"STREAM.PURGE.{advice[1]}", filter=advice[2])
+    async with open_journal(url) as journal:
+        assert await journal.load_snapshot() is None
+        assert journal.incarnation == 2, "what was numbered by the one before is not numbered again"
 
 
 async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Broker) -> None:
@@ -199,13 +206,27 @@ async def test_nobody_follows_behind_the_end(url: str) -> None:
             await asyncio.wait_for(read(journal, 5, 1), 20)
 
 
+async def test_truncation_under_a_reader_that_lags_is_said(url: str) -> None:
+    """A consumer passes over what is gone without a word, and a replica's state would miss it."""
+    async with open_journal(url) as journal, open_journal(url) as other:
+        await asyncio.gather(*(journal.append(b"%d" % number) for number in range(1000)))
+        entries = journal.follow(0)
+        seen = [(await anext(entries)).position]
+        await other.save_snapshot(Snapshot(900, b""))
+        await other.truncate(900)
+
+        async def lag() -> None:
+            async for entry in entries:
+                seen.append(entry.position)
+
+        with pytest.raises(JournalError, match="up to 900 were truncated"):
+            await asyncio.wait_for(lag(), 20)
+        assert seen == list(range(1, len(seen) + 1))
+
+
 async def test_a_stream_of_several_subjects_is_no_journal(url: str, server: Broker) -> None:
     name = f"comity-{url.rpartition('/')[2]}"
-    client = Client()
-    await client.connect(server.url)
-    config = {"name": name, "subjects": [f"{name}.*"]}
-    await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=5)
-    await client.close()
+    await asked(server, f"STREAM.CREATE.{name}", name=name, subjects=[f"{name}.*"])
     with pytest.raises(JournalError, match="a journal's has one, without wildcards"):
         await open_journal(url).open()
 
@@ -233,9 +254,14 @@ async def test_a_follower_that_is_cancelled_as_an_entry_arrives_ends(url: str) -
 
 async def forget(server: Broker, stream: str) -> None:
     """Delete a stream, as an operator would."""
+    await asked(server, f"STREAM.DELETE.{stream}")
+
+
+async def asked(server: Broker, what: str, **config: object) -> None:
+    """Have JetStream do it, as `nats` does."""
     client = Client()
     await client.connect(server.url)
-    await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
+    await client.request(f"$JS.API.{what}", json.dumps(config).encode(), timeout=5)
     await client.close()
 
 

@@ -74,6 +74,24 @@ async def test_510_a_consumer_that_falls_silent_is_replaced(
         assert numbers(inbox) == [0, 1]
 
 
+async def test_a_subscription_that_is_closed_as_an_answer_arrives_ends(
+    nats_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11's `wait_for`, by which nats-py waits for answers, may swallow the cancellation."""
+    monkeypatch.setattr(_nats_reading, "_FIRST_PAUSE", 0.0)
+    address = f"{space}.test.v1.things"
+    async with opened(nats_server.url, stream=600) as transport:
+        for turns in range(16):
+            subscription = await transport.subscribe(address, Inbox())
+            assert isinstance(subscription, Live)
+            subscription._lost = True  # pyright: ignore[reportPrivateUsage]
+            subscription._stirred.set()  # pyright: ignore[reportPrivateUsage]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                await subscription.close()
+
+
 @pytest.mark.parametrize("group", [None, "g"])
 async def test_298_and_372_what_was_pulled_is_never_dropped_as_slow(
     nats_server: Broker, space: str, group: str | None

@@ -23,7 +23,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
-from comity.transports._nats_native import Direct, Native
+from comity.transports._nats_native import TOO_MANY, Direct, Native
 from comity.transports._nats_refusals import DENIED, Deaf, Denied, advice, login_advice
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Connection:
         self._denied = Denied()
         self._deaf = Deaf(self._client, settings.shown)
         self._subscribing: list[str] = []
+        self._too_many = 0
         self._told: set[str] = set()
         self._dropped: dict[int, Callable[[], None]] = {}
         self.lives = 0
@@ -212,6 +213,7 @@ class Connection:
         """
         self.check()
         self._subscribing.append(subject.lower())
+        too_many = self._too_many
         try:
             subscription = await self._client.subscribe(
                 subject, queue, cb=receive, pending_msgs_limit=self._settings.inbox
@@ -223,6 +225,8 @@ class Connection:
                 await self._barrier()
                 if denied := self._deaf.of(subscription._id):
                     raise self.error(f"{denied}: grant it, or subscribe as somebody who may")
+                if self._too_many != too_many:
+                    raise self.error(f"{TOO_MANY}: raise the server's max_subscriptions, or end some first")
             except BaseException:
                 await self.unsubscribe(subscription, drain=False)
                 raise
@@ -265,7 +269,9 @@ class Connection:
                 if self._client.is_connected:
                     await self._round_trip()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s: closed before all was drained: %s", self._settings.shown, error or "timed out")
+            _log.warning(
+                "%s: closed before all was drained: %s", self._settings.shown, str(error) or "timed out"
+            )
         finally:
             await self._end()
 
@@ -333,8 +339,12 @@ class Connection:
                 await self._client.close()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             _log.warning(
-                "%s: the connection did not close cleanly: %s", self._settings.shown, error or "timed out"
+                "%s: the connection did not close cleanly: %s",
+                self._settings.shown,
+                str(error) or "timed out",
             )
+        finally:
+            self._client.abandon()
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
@@ -345,8 +355,10 @@ class Connection:
             self._dropped.get(error.sid, _nothing)()
         elif match := DENIED.search(str(error)):
             self._on_denied(str(error).removeprefix("nats: "), *match.groups())
+        elif TOO_MANY in str(error) and self._subscribing:
+            self._too_many += 1
         elif self._back.is_set():
-            _log.warning("%s: %s", self._settings.shown, error or type(error).__name__)
+            _log.warning("%s: %s", self._settings.shown, str(error) or type(error).__name__)
         elif (text := str(self._explained(error))) not in self._told:  # once for each outage
             self._told.add(text)
             _log.warning("%s; not connected, and tried again and again", text)

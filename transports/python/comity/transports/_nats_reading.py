@@ -24,6 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
+from comity.transports._nats_refusals import at_once
 from comity.transports._nats_stream import Stream, Streams
 from comity.transports._outlet import Item, Outlet
 from comity.transports.nats_binding import decode
@@ -39,6 +40,7 @@ _HEARTBEAT: Final = 2
 _SILENCE: Final = 5.0  # seconds without a message or heartbeat, after which a consumer is taken for lost
 _SIGN: Final = 2.0
 _UNUSED: Final = 30.0  # seconds after which the server forgets a consumer of nobody
+_EARLIER: Final = 0.001  # seconds, lest rounding begin behind a message
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _LASTING: Final = 10.0
@@ -107,7 +109,7 @@ class Reading:
             async with asyncio.timeout(self._streams.timeout):
                 await self._leave()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s was not left in order: %s", self._pattern, error or "timed out")
+            _log.warning("%s was not left in order: %s", self._pattern, str(error) or "timed out")
         self.on_close(self)
 
     async def settle(self) -> None:
@@ -120,7 +122,7 @@ class Reading:
         life, former = self._connection.lives, self._created
         self._lost = True  # what comes from the last one by now is read again
         await self._unsubscribe()
-        stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
+        stream = await self._streams.of(self._pattern.stem, fresh=True)
         anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
@@ -139,7 +141,7 @@ class Reading:
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
         raise NotImplementedError
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         raise NotImplementedError
 
     async def _leave(self) -> None:
@@ -209,8 +211,7 @@ class Reading:
         elif not self._lost:
             self._asked -= 1
             fields = message.reply.split(".")
-            delivered, sequence, count = fields[4:7] if len(fields) == 9 else fields[6:9]
-            self._take(message, int(delivered), int(sequence), int(count))
+            self._take(message, *map(int, fields[4:8] if len(fields) == 9 else fields[6:10]))
         self._arrived.set()
         self._ask()
 
@@ -222,6 +223,7 @@ class Reading:
         if status in ("408", "409") and unused is not None:
             self._asked = max(0, self._asked - int(unused))
         else:
+            self._limit = at_once(headers, self._limit)
             self._lost = True
             self._stirred.set()
 
@@ -246,12 +248,13 @@ class Live(Reading):
     """A subscription without a group: it follows the stream from now on, and no longer than the process lives."""
 
     _position = 0
+    _stamp = 0  # of the message there, in nanoseconds, once one was read
     _count = 0
+    _set_back = False
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
-        begin = starting(self._since, anew=anew)
-        if self._consumer and not anew:
-            begin = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._position + 1}
+        begins = anew or not self._consumer
+        begin = starting(self._since, anew=anew) if begins else self._onwards(stream)
         config = ConsumerConfig(
             name=uuid4().hex,  # named, it is made by a subject that ends in its filter, which permissions can bind
             ack_policy=AckPolicy.NONE,
@@ -262,17 +265,44 @@ class Live(Reading):
             **begin,
         )
         info = await self._streams.ask(lambda: self._streams.js.add_consumer(stream.name, config))
-        if anew or not self._consumer:
+        if begins:
             self._position = info.delivered.stream_seq if info.delivered else 0
+            self._stamp, self._set_back = 0, False
         self._count = 0
         return info
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _onwards(self, stream: Stream) -> dict[str, Any]:
+        """With the last message that was read, to see whether it is still that one; by its time where it is not.
+
+        Loss of power, or a backup, sets a stream back: its numbers come again, for other messages.
+        """
+        if not self._stamp:
+            self._position = min(self._position, stream.last)
+        if self._set_back or self._position > stream.last:
+            self._set_back = True
+            return starting(self._stamp / SECOND - _EARLIER, anew=False)
+        behind = self._position + (not self._stamp)
+        return {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": behind}
+
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         if count != self._count + 1:
             self._lost = True
             self._stirred.set()
             return
-        self._count, self._position = count, sequence
+        self._count = count
+        if sequence <= self._position:
+            if stamp == self._stamp or (self._set_back and stamp < self._stamp):
+                return  # it was read before
+            if not self._set_back:
+                self._set_back = self._lost = True
+                self._stirred.set()
+                return
+            _log.error(
+                "%s was set back: %s is read on from the time of the last message",
+                self._stream,
+                self._pattern,
+            )
+        self._position, self._stamp, self._set_back = sequence, stamp, False
         item = self._item(message, redelivered=False, ack=_nothing)
         if item is not None:
             self.outlet.put(item, bounded=False)  # no more was asked for than there is room for
