@@ -168,6 +168,20 @@ async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Br
         assert journal.incarnation == before + 5
 
 
+async def test_entries_without_their_incarnation_are_refused(url: str, server: Broker) -> None:
+    """Begun anew at 1, it would number again what others know by those numbers."""
+    async with open_journal(url, incarnation=5) as journal:
+        await journal.append(b"a")
+    await forget(server, f"comity-{url.rpartition('/')[2]}-state")
+    with pytest.raises(JournalError, match=r"their incarnation is lost: restore the stream comity-\w+-state"):
+        await open_journal(url).open()
+    async with open_journal(url, incarnation=6) as journal:
+        assert journal.incarnation == 6
+    async with open_journal(url) as journal:
+        assert await read(journal, 0, 1) == [Entry(1, b"a")]
+        assert journal.incarnation == 6
+
+
 async def test_a_stream_that_is_made_anew_takes_nothing_of_who_knew_the_one_before(
     url: str, server: Broker
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -372,6 +373,27 @@ async def test_publishing_surely_without_permission_is_told_at_once() -> None:
         async with opened(url, stream=600, timeout=1) as transport:
             with pytest.raises(TransportError, match=r"permissions violation.*stream\.create.*grant it"):
                 await transport.publish("a.test.v1.others", frame(), guarantee=SURE)
+
+
+async def test_reading_without_permission_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    users = (
+        "authorization {users: [{user: bob, password: bob, permissions: "
+        "{publish: {deny: ['$JS.API.CONSUMER.MSG.NEXT.comity_a_test_v1_closed.>', '$JS.ACK.>']}}}]}"
+    )
+    with broker_or_policy("nats", users) as broker:
+        async with opened(broker.url.replace("://", "://bob:bob@"), stream=600) as transport:
+            for group in (None, "g"):
+                with pytest.raises(TransportError, match=r"permissions violation.*msg\.next.*grant it"):
+                    await transport.subscribe("a.test.v1.closed", Inbox(), group=group)
+            member = Inbox()
+            await transport.subscribe("a.test.v1.things", acking(member), group="g")
+            for _ in range(2):
+                await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
+            await member.expect(2)
+            with pytest.raises(TransportError, match=r"permissions violation.*js\.ack"):
+                await transport.flush()
+    (error,) = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert "what groups are given comes again until it is granted" in error
 
 
 async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Broker, space: str) -> None:

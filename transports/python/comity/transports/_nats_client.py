@@ -34,6 +34,7 @@ __all__ = ["Connection", "Settings"]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
+_ANSWERS: Final = "$js.ack."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,13 @@ class Connection:
 
     def denied_api(self) -> TransportError | None:
         """What the server said against asking JetStream, once."""
-        return self._refusal(self._denied.beginning("$js."))
+        return self._refusal(self._denied.beginning("$js.api."))
+
+    async def allowed(self, subject: str) -> None:
+        """Return when the server has what was pushed to `subject`. Raises `TransportError`, also where that is denied."""
+        await self._barrier()
+        if denied := self.denied(subject):
+            raise denied
 
     async def subscribe(
         self,
@@ -366,6 +373,13 @@ class Connection:
     def _on_denied(self, said: str, what: str, subject: str, sid: str | None) -> None:
         if what == "publish":
             self._denied.note(subject, said)
+            if subject.startswith(_ANSWERS) and _ANSWERS not in self._told:
+                self._told.add(_ANSWERS)
+                _log.error(
+                    "%s: %s: what groups are given comes again until it is granted",
+                    self._settings.shown,
+                    said,
+                )
         else:
             self._deaf.note(subject, sid, said, quietly=sid is None and subject in self._subscribing)
 

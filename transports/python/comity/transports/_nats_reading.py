@@ -80,6 +80,7 @@ class Reading:
         """Return when it is in force. Raises `TransportError`."""
         try:
             await self._attach()
+            await self._connection.allowed(self._next)
         except BaseException:
             await self.close()
             raise
@@ -171,6 +172,8 @@ class Reading:
             now = asyncio.get_running_loop().time()
             if self._asked and self._connection.connected and now - self._heard > _SILENCE:
                 self._lost = True
+                if denied := self._connection.denied(self._next):
+                    _log.error("nothing arrives on %s: %s", self._pattern, denied)
 
     async def _attach_patiently(self) -> None:
         """Attach, after longer and longer pauses where that does not last."""
@@ -187,6 +190,10 @@ class Reading:
             except TransportError as error:
                 _log.warning("reading %s goes on later: %s", self._pattern, error)
 
+    @property
+    def _next(self) -> str:
+        return f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
+
     def _ask(self) -> None:
         """Ask for as much as there is room for, not for each message anew."""
         room = self._room()
@@ -201,8 +208,7 @@ class Reading:
             f'{{"batch":{room},"max_bytes":{_OCTETS},"expires":{_EXPIRES * SECOND},'
             f'"idle_heartbeat":{_HEARTBEAT * SECOND}}}'
         )
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer} {self._inbox}"
-        self._connection.push(subject, request.encode())
+        self._connection.push(f"{self._next} {self._inbox}", request.encode())
 
     async def _received(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()

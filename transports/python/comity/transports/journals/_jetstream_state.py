@@ -134,7 +134,7 @@ class Streams:
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
             self._appender = Appender(self._connection, self._place.server.timeout)
             await self._appender.start()
-            self.incarnation = await self._incarnation(self._created)
+            self.incarnation = await self._incarnation(self._created, entries.state.last_seq)
         except BaseException:
             await self._connection.close([])
             raise
@@ -272,10 +272,18 @@ class Streams:
                     f"{self._place.shown}: the snapshot lacks octets: restore the stream {self._beside}"
                 )
 
-    async def _incarnation(self, created: str) -> int:
-        """One more than what was, where the stream of entries is not the one that was known."""
+    async def _incarnation(self, created: str, end: int) -> int:
+        """One more than what was, where the stream of entries is not the one that was known.
+
+        Whoever appended had put down its incarnation before.
+        """
         while True:
             found = await self._last(f"{self._state}.life")
+            if found is None and end and self._place.incarnation == 1:
+                raise JournalError(
+                    f"{self._place.shown}: there are entries, and their incarnation is lost: restore the stream "
+                    f"{self._beside}, or open with ?incarnation=N, which has to be more than it ever was"
+                )
             known: dict[str, Any] = (
                 {"created": "", "incarnation": 0} if found is None else json.loads(found[1])
             )
