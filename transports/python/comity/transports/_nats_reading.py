@@ -24,6 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
+from comity.transports._ending import Ending
 from comity.transports._nats_refusals import at_once
 from comity.transports._nats_stream import Stream, Streams
 from comity.transports._outlet import Item, Outlet
@@ -75,6 +76,7 @@ class Reading:
         self._heard = self._attached = 0.0
         self._pause = _FIRST_PAUSE
         self._lost = self._closed = False
+        self._ending = Ending(self._end)
 
     async def open(self) -> None:
         """Return when it is in force. Raises `TransportError`."""
@@ -98,11 +100,12 @@ class Reading:
 
     async def close(self) -> None:
         """End the subscription. Idempotent."""
-        if self._closed:
-            return
         self._closed = True
         self.outlet.close()
         self._connection.on_back.discard(self._stirred.set)
+        await self._ending()
+
+    async def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -320,7 +323,7 @@ class Live(Reading):
             async with asyncio.timeout(self._streams.timeout):
                 while self.outlet.ready or self._asked:
                     asked = self._consumer
-                    if (asked != consumer or still) and (found := await self._end()) is not None:
+                    if (asked != consumer or still) and (found := await self._target()) is not None:
                         # less than before where the server counted one both as delivered and as still to come
                         target = min(target, found) if asked == consumer else found
                         consumer = asked
@@ -336,7 +339,7 @@ class Live(Reading):
                 f"{self._pattern} was not read to its end within {self._streams.timeout:g} s"
             ) from error
 
-    async def _end(self) -> int | None:
+    async def _target(self) -> int | None:
         """How many messages the consumer delivers until it has delivered all that there are; None where it is lost."""
         try:
             info = await self._streams.js.consumer_info(self._stream, self._consumer)
