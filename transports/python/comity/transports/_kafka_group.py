@@ -67,14 +67,17 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
-        self._first: frozenset[int] = frozenset()
+        self._begins: dict[int, int] = {}  # of a group that is new, as of before it was joined
+        self._taking = asyncio.Lock()
         self._group = f"{pattern}/{group}"
         self._consumer: Any = None
 
     async def open(self) -> None:
         """Join the group; when it returns the group misses nothing that is published from now on."""
-        self._first = frozenset(await self._clients.partitions(self.pattern.stem))
-        await self._clients.check_readable(self.pattern.stem)
+        topic = self.pattern.stem
+        await self._clients.check_readable(topic)
+        ends = await self._clients.ends(topic)  # another member may be told that it has joined before we are
+        self._begins = await self._clients.begins(topic, ends, self._since)
         async with self._clients.explaining(extra=_REBALANCE_MS / 1000):  # a dead member delays the others
             self._consumer = await self._clients.consumer(
                 group_id=self._group,
@@ -148,35 +151,34 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
 
     async def _take_over(self) -> None:
-        coming = self._coming
-        if coming is None:
-            return
-        async with self._clients.explaining():
-            ledgers = await self._ledgers_for(coming)
-        if coming is not self._coming:
-            return  # they were shared out anew meanwhile
-        for place, ledger in ledgers.items():
-            self._consumer.seek(place, ledger.position)
-        self._ledgers, self._coming = ledgers, None
+        async with self._taking:
+            coming = self._coming
+            if coming is None:
+                return
+            async with self._clients.explaining():
+                ledgers = await self._ledgers_for(coming)
+            if coming is not self._coming:
+                return  # they were shared out anew meanwhile
+            for place, ledger in ledgers.items():
+                self._consumer.seek(place, ledger.position)
+            self._ledgers, self._coming = ledgers, None
         self._room.set()
         if not self._assigned.done():
             self._assigned.set_result(None)
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
-        first = {number: end for number, end in ends.items() if number in self._first}
-        begins = await self._clients.begins(self.pattern.stem, first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         known = await self._consumer._coordinator.fetch_committed_offsets(places)
         for place in places:
-            begin = begins.get(place.partition, 0)  # all of a partition that was added since
+            begin = self._begins.get(place.partition, 0)  # all of a partition that was added since
             offset, note = known.get(place, (-1, ""))
             end = ends.get(place.partition, 0)
             ledgers[place] = Ledger(begin, begin) if offset < 0 else Ledger.resumed(offset, end, note)
         positions = {place: (one.position, "") for place, one in ledgers.items()}
         if positions:  # what the one before noted is no longer so once we deliver
             await self._consumer.commit(positions)
-        self._first = frozenset()  # where the group had a place and has none now, the topic was made anew
+        self._begins = {}  # where the group had a place and has none now, the topic was made anew
         return ledgers
 
     # ------------------------------------------------------------------ reading
