@@ -60,8 +60,10 @@ async def test_what_is_refused_is_forgotten_with_the_rest() -> None:
     outlet.close()
     assert forgotten == [True, True]
     inbox[1].nack()
-    assert outlet.put(item(1))
-    assert len(inbox) == 2
+    assert outlet.put(item(1)._replace(forget=forgotten.append))
+    outlet.drain()
+    assert len(inbox) == 2, "nothing is delivered once it is closed"
+    assert forgotten == [True, True, False]
 
 
 def test_pauses_double_up_to_a_limit() -> None:

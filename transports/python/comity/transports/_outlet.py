@@ -78,9 +78,14 @@ class Outlet:
         return len(self._waiting) + len(self._refused) >= self._buffer or self._octets >= OCTETS
 
     def put(self, item: Item, *, bounded: bool = True) -> bool:
-        """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room."""
+        """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room.
+
+        Once closed it forgets what comes, so that nothing is delivered any more.
+        """
         if self.ready:
             self._deliver(item)
+        elif self._closed:
+            item.forget(item.redelivered)
         elif bounded and self._full:
             return False
         else:
