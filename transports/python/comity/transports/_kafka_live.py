@@ -144,6 +144,7 @@ class Live:
     def _join(self, reading: Reading, size: int) -> bool:
         """Read for it together with the others, or let it catch up first; whether to assign anew."""
         channel = self._channels.setdefault(reading.pattern.stem, Channel(size))
+        channel.size = min(channel.size, size)  # where the others have heard of more, it is yet to have those
         if channel.suits(reading):
             return channel.add(reading)
         self._behind.append(reading)
