@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from comity.sdk.ports import Guarantee
+from comity.transports import connect
 from comity.transports._kafka_group import Member
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Acking, frame
+from tests.transports.harness import Acking, frame, until_only
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -33,3 +37,19 @@ async def test_a_new_group_has_what_comes_while_a_member_is_given_its_partitions
         await transport.publish(address, frame(b"after"), guarantee=SURE)
         await member.expect(2)
     assert member.datas == [b"meanwhile", b"after"]
+
+
+async def test_a_close_that_is_cancelled_leaves_no_member(kafka_server: Broker, space: str) -> None:
+    """Its heart would beat on, and what is in its partitions be for nobody."""
+    address = f"{space}.test.v1.things.k"
+    for turns in range(2, 8, 2):
+        tasks, transport = asyncio.all_tasks(), connect(kafka_server.url)
+        await transport.open()
+        await transport.subscribe(address, Acking(), group=f"g{turns}")
+        closing = asyncio.create_task(transport.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        with suppress(asyncio.CancelledError):
+            await closing
+        await until_only(tasks)

@@ -107,18 +107,28 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def close(self) -> None:
         """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent.
 
-        It takes no longer than the timeout. Where the brokers do not answer, the group hears nothing of it.
+        It takes no longer than the timeout. Where the brokers do not answer, or this is cancelled, the group hears
+        nothing of it.
         """
         self.outlet.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
+            await self._leave(tasks)
+        self.on_close(self)
+
+    async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._clients.timeout
+        try:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            deadline = asyncio.get_running_loop().time() + self._clients.timeout
             await self._commit(leaving=True)
-            await stop(self._consumer, deadline - asyncio.get_running_loop().time())
-        self.on_close(self)
+        except asyncio.CancelledError:
+            deadline = clock()  # else its heart would beat on, and nobody be given its partitions
+            raise
+        finally:
+            await stop(self._consumer, deadline - clock())
 
     # --------------------------------------------------------------- rebalances
 

@@ -34,7 +34,7 @@ __all__ = ["Live", "address_of", "frame_of"]
 _log = logging.getLogger(__name__)
 _POLL_MS: Final = 500
 _HELPING: Final = 1000  # records for one that lags before the next one has its turn
-_TURN: Final = 2.0  # seconds that the turn may take: there may be nothing to read, as where its topic was deleted
+_TURN: Final = 2.0  # seconds for it: there may be nothing to read, as where a topic was deleted
 _PAUSE: Final = 0.2
 _IGNORED: Final = (
     1000  # records that nobody wants, after which it is cheaper to begin reading the others anew
