@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from comity.sdk.errors import TransportError
 from comity.sdk.ports import Guarantee
 from comity.transports import connect
 from comity.transports._kafka_group import Member
@@ -53,3 +54,20 @@ async def test_a_close_that_is_cancelled_leaves_no_member(kafka_server: Broker, 
         with suppress(asyncio.CancelledError):
             await closing
         await until_only(tasks)
+
+
+async def test_who_subscribes_while_the_connection_is_closed_leaves_no_member(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks, transport = asyncio.all_tasks(), connect(kafka_server.url)
+    await transport.open()
+    assigned = Member.on_partitions_assigned
+
+    async def and_closed(self: Member, places: list[object]) -> None:
+        await assigned(self, places)
+        await transport.close()
+
+    monkeypatch.setattr(Member, "on_partitions_assigned", and_closed)
+    with pytest.raises(TransportError, match="was closed before the subscription was in force"):
+        await transport.subscribe(f"{space}.test.v1.things.k", Acking(), group="g")
+    await until_only(tasks)
