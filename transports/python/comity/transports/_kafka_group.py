@@ -251,7 +251,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _deliver(self, ledger: Ledger, offset: int, address: str, frame: Frame) -> None:
         ledger.deliver(offset)
-        ack, forget = partial(self._ack, ledger, offset), partial(ledger.withdraw, offset)
+        ack, forget = partial(self._ack, ledger, offset), partial(self._forget, ledger, offset)
         item = Item(address, frame, offset < ledger.doubtful, ack, forget)
         self.outlet.put(item, bounded=False)  # no more was read than there is room for
 
@@ -260,6 +260,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._acked.set()
         self._to_commit.set()
         self._room.set()
+
+    def _forget(self, ledger: Ledger, offset: int, seen: bool) -> None:
+        ledger.withdraw(offset, seen)
+        self._acked.set()
 
     # --------------------------------------------------------------- committing
 

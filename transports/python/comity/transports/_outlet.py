@@ -65,7 +65,7 @@ class Outlet:
         self._on_room = on_room
         self._waiting: deque[Item] = deque()
         self._refused: Refused[Item] = Refused(self._keep)
-        self._octets = 0
+        self._octets = self._cleared = 0
         self._scheduled = self._closed = False
 
     @property
@@ -103,7 +103,8 @@ class Outlet:
         self._schedule()
 
     def clear(self) -> None:
-        """Forget what was kept."""
+        """Forget what was kept, and what was delivered before, where it is refused from now on."""
+        self._cleared += 1
         while self._waiting:
             item = self._waiting.pop()
             item.forget(item.redelivered)
@@ -148,7 +149,7 @@ class Outlet:
 
     def _deliver(self, item: Item) -> None:
         once = iter((item,))
-        again = partial(self._again, once)
+        again = partial(self._again, once, self._cleared)
         try:
             self._on_delivery(Delivery(item.address, item.frame, item.redelivered, item.ack, again))
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
@@ -156,10 +157,12 @@ class Outlet:
             for _ in once:  # it was not refused, so it counts as taken
                 item.ack()
 
-    def _again(self, once: Iterator[Item]) -> None:
+    def _again(self, once: Iterator[Item], cleared: int) -> None:
         for item in once:
             if item.nack is not None:
                 item.nack()
+            elif cleared != self._cleared:
+                item.forget(True)
             elif not self._closed:
                 times = item.times + 1
                 self._octets += _size(item)
