@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka.errors import GroupCoordinatorNotAvailableError  # pyright: ignore[reportMissingTypeStubs]
 
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Guarantee
-from comity.transports import connect
+from comity.transports import _kafka_group, connect
 from comity.transports._kafka_group import Member
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Acking, frame, until_only
+from tests.transports.harness import Acking, Inbox, frame, until_only
+from tests.transports.kafka_operator import operator
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("kafka")]
 
@@ -71,3 +75,33 @@ async def test_who_subscribes_while_the_connection_is_closed_leaves_no_member(
     with pytest.raises(TransportError, match="was closed before the subscription was in force"):
         await transport.subscribe(f"{space}.test.v1.things.k", Acking(), group="g")
     await until_only(tasks)
+
+
+async def test_a_commit_that_failed_is_made_again(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing is acknowledged any more: else a member that fails later has all of it repeated."""
+    address, inbox = f"{space}.test.v1.things.k", Inbox()
+    commit: Any = AIOKafkaConsumer.commit
+    refused: list[object] = []
+
+    async def refusing(consumer: Any, offsets: Any) -> None:
+        if not refused:
+            refused.append(offsets)
+            raise GroupCoordinatorNotAvailableError
+        await commit(consumer, offsets)
+
+    async def committed() -> list[int]:
+        return [place.offset for place in (await admin.list_consumer_group_offsets(f"{address}/g")).values()]
+
+    monkeypatch.setattr(_kafka_group, "_AGAIN", 0.01)
+    async with opened(kafka_server.url, partitions=1) as transport, operator(kafka_server) as admin:
+        await transport.subscribe(address, inbox, group="g")
+        await transport.publish(address, frame(), guarantee=SURE)
+        (delivery,) = await inbox.expect(1)
+        monkeypatch.setattr(AIOKafkaConsumer, "commit", refusing)
+        delivery.ack()
+        async with asyncio.timeout(10):
+            while await committed() != [1]:  # noqa: ASYNC110 - it sets no event
+                await asyncio.sleep(0)
+    assert refused

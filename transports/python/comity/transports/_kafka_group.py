@@ -36,6 +36,7 @@ _POLL_MS: Final = 200
 _HEARTBEAT_MS: Final = 300
 _SESSION_MS: Final = 6000
 _REBALANCE_MS: Final = 10_000
+_AGAIN: Final = 1.0  # seconds after which a commit that failed is tried again
 _HANDOVER: Final = 2.0  # seconds that acknowledgements have before a partition goes to another member
 _NEVER_MS: Final = 2**31 - 1  # a paused member is alive as long as its heart beats
 
@@ -271,10 +272,15 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await self._to_commit.wait()
             self._to_commit.clear()
-            await self._commit()
+            if not await self._commit():
+                self._to_commit.set()
+                await asyncio.sleep(_AGAIN)
 
-    async def _commit(self, *, leaving: bool = False) -> None:
-        """Commit what is acknowledged; who leaves notes how far it has delivered, for whoever comes next."""
+    async def _commit(self, *, leaving: bool = False) -> bool:
+        """Commit what is acknowledged, and return whether nothing is left to be.
+
+        Who leaves notes how far it has delivered, for whoever comes next.
+        """
         ledgers = dict(self._ledgers)
         offsets = {
             place: (one.behind, one.note if leaving else "")
@@ -282,12 +288,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             if leaving or one.behind > one.committed
         }
         if not offsets:
-            return
+            return True
         try:
             async with self._clients.explaining():
                 await self._consumer.commit(offsets)
         except TransportError as error:
             _log.warning("what was acknowledged is not committed and may come again: %s", error)
-            return
+            return False
         for place, (offset, _) in offsets.items():
             ledgers[place].committed = offset
+        return True
