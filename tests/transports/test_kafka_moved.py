@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiokafka import TopicPartition  # pyright: ignore[reportMissingTypeStubs]
 from aiokafka.admin import RecordsToDelete  # pyright: ignore[reportMissingTypeStubs]
@@ -9,6 +11,7 @@ from aiokafka.admin import RecordsToDelete  # pyright: ignore[reportMissingTypeS
 from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_client
 from comity.transports.brokers import Broker
+from comity.transports.kafka import KafkaTransport
 from tests.transports.connections import opened
 from tests.transports.harness import Acking, Inbox, frame, until
 from tests.transports.kafka_operator import forget, make, operator
@@ -52,6 +55,26 @@ async def test_a_topic_that_somebody_makes_anew_is_read_from_its_beginning(
         await heir.expect(1)
     assert numbers(heir) == [30], "what was acknowledged of the new topic is committed"
     assert f"topic {topic}, partition 0: it was read up to offset 20, and ended before that" in caplog.text
+
+
+async def test_a_topic_that_is_gone_is_made_again_by_who_knew_it(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted by hand, or by a broker that came back with empty files: not only a new process mends it."""
+    monkeypatch.setattr(_kafka_client, "_METADATA_MS", 300)
+    topic, inbox = f"{space}.test.v1.things", Inbox()
+    async with opened(kafka_server.url, timeout=20) as transport:
+        await transport.publish(f"{topic}.k", frame(b"0"), guarantee=SURE)
+        await forget(kafka_server, topic)
+        async with operator(kafka_server) as admin:
+            while topic in await admin.list_topics():
+                pass
+        assert isinstance(transport, KafkaTransport)
+        while not await transport.prepare(topic):  # noqa: ASYNC110 - it has not heard of that yet
+            await asyncio.sleep(0.01)
+        await transport.subscribe(f"{topic}.k", inbox)
+        await transport.publish(f"{topic}.k", frame(b"1"), guarantee=SURE)
+        await until(lambda: numbers(inbox) == [1])
 
 
 async def test_what_was_deleted_before_it_was_read_is_warned_of_and_passed_over(

@@ -61,7 +61,7 @@ class Full(Clients):
 
     @property
     def spent(self) -> bool:
-        return self._spent
+        return bool(self._producer.spent)
 
     @property
     def renewing(self) -> bool:
@@ -69,15 +69,18 @@ class Full(Clients):
 
     def refuse(self) -> None:
         """As if a batch had been refused."""
-        self._spent = True
+        self._producer.spent = True
 
     def drain(self) -> None:
         """Send what was taken, which makes room; as if a broker had acknowledged it."""
-        for producer in self._latest_first:
-            batches, _ = producer._message_accumulator.drain_by_nodes(ignore_nodes=())
-            for batch in (batch for some in batches.values() for batch in some.values()):
-                batch.done(self._sent)
-                self._sent += batch.record_count
+        for batch in self.batches():
+            batch.done(self._sent)
+            self._sent += batch.record_count
+
+    def batches(self) -> list[Any]:
+        """What was taken, on its way."""
+        drained = [one._message_accumulator.drain_by_nodes(()) for one in self._latest_first]
+        return [batch for nodes, _ in drained for some in nodes.values() for batch in some.values()]
 
     def publish(self, size: int, key: bytes | None = b"k") -> asyncio.Task[int]:
         return asyncio.create_task(self._offset(size, key))
@@ -150,14 +153,17 @@ async def test_nobody_stands_in_line_for_longer_than_the_timeout() -> None:
     await clients.finish(tasks[:1])
 
 
-async def test_a_refusal_is_noted_though_who_waited_for_it_is_cancelled() -> None:
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_refusal_is_noted_though_who_waited_for_it_is_cancelled(late: bool) -> None:
     """Else the next record is refused for the number that is missing, and the error told to nobody is logged."""
     clients = Full()
-    future = await clients.send(TOPIC, b"k", b"x", [])
-    waiting = asyncio.create_task(clients.confirmed(future))
+    waiting = clients.publish(1)
     await asyncio.sleep(0)
-    future.set_exception(UnknownError())
-    waiting.cancel()
+    (batch,) = clients.batches()
+    for act in (waiting.cancel, lambda: batch.failure(UnknownError()))[:: 1 if late else -1]:
+        act()
+        if late:
+            await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert clients.spent

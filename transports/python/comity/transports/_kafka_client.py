@@ -60,7 +60,7 @@ class Clients:
         self._lines: dict[tuple[str, bytes | None], _Line] = {}  # of the keys for which somebody waits
         self._deadlines = Deadlines()
         self._renewal: asyncio.Task[None] | None = None
-        self._spent = self._closed = False
+        self._closed = False
         self._topics: Any = None
         self._producer: Any = None
         self._admin: Any = None
@@ -155,7 +155,7 @@ class Clients:
     def _forgo(self, future: asyncio.Future[Any] | None, record: _Record, line: _Line) -> None:
         """Have nobody wait for what was taken along, or let the next one go on."""
         if future is not None:
-            future.add_done_callback(self.refusal)
+            future.add_done_callback(_hear)
         else:
             self._let_go_on(record[:2], line)
 
@@ -173,18 +173,17 @@ class Clients:
     def _take_now(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any] | None:
-        if topic not in self._known or self._spent:
-            return None
         producer: Producer = self._producer
+        if topic not in self._known or producer.spent:
+            return None
         return producer.accept_now(topic, key, value, headers)
 
     async def _take(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any]:
-        if topic not in self._known:
-            await self.ensure(topic)
+        await self.ensure(topic)
         while True:
-            if self._spent:
+            if self._producer.spent:
                 await self._renew()
             producer = self._producer
             try:  # its own limit is the timeout, so that none has to be armed for each message
@@ -198,7 +197,7 @@ class Clients:
 
     def _is_replaced(self, producer: Producer, error: BaseException) -> bool:
         """Whether `producer` raised `error` because another one takes its place, now or soon."""
-        replaced = self._spent or producer is not self._producer
+        replaced = producer.spent or producer is not self._producer
         return replaced and isinstance(error, native.ProducerClosed)
 
     async def confirmed(self, future: asyncio.Future[Any]) -> None:
@@ -208,48 +207,46 @@ class Clients:
             await future
         except asyncio.CancelledError:
             if future.done():  # it may have been refused in the same turn
-                self.refusal(future)
+                _hear(future)
             self._producer.forget_abandoned()
             raise
         except TimeoutError as error:
             self._producer.forget_abandoned()
             raise self._late(self.timeout) from error
         except native.KafkaError as error:
-            self._spent = True
             raise (
                 self._late(self.timeout)
                 if isinstance(error, native.KafkaTimeoutError)
                 else self.explained(error)
             ) from error
 
-    def refusal(self, future: asyncio.Future[Any]) -> BaseException | None:
-        """Why what `send` handed over was refused; None where it was not. To be asked once, when `future` is done."""
-        error = None if future.cancelled() else future.exception()
-        self._spent = self._spent or error is not None
-        return error
-
     async def flush(self) -> None:
         """Return when everything sent before is with the brokers, or was refused."""
-        if self._spent:
+        if self._producer.spent:
             await self._renew()
         async with self.explaining():
             await self._producer.flush()
 
     async def ensure(self, topic: str) -> bool:
-        """Make `topic` where it is missing, and look at it where it exists; once. Whether it was made now."""
+        """Make `topic` where it is missing, and look at it where it exists; once. Whether it was made now.
+
+        Again where it is gone since: deleted, or the brokers came back without it.
+        """
+        if self._producer.misses(topic):
+            self._known.discard(topic)
         made = False
-        async with self._making.setdefault(topic, asyncio.Lock()):
-            if topic not in self._known:
-                async with self.explaining():
-                    made = await self._topics.ensure(topic)
-                self._known.add(topic)
-        self._making.pop(topic, None)
+        if topic not in self._known:
+            async with self._making.setdefault(topic, asyncio.Lock()):
+                if topic not in self._known:
+                    async with self.explaining():
+                        made = await self._topics.ensure(topic)
+                    self._known.add(topic)
+            self._making.pop(topic, None)
         return made
 
     async def partitions(self, topic: str) -> Sequence[int]:
         """The partitions of `topic` by what was heard last, for at most half a minute; it is made if missing."""
-        if topic not in self._known:
-            await self.ensure(topic)
+        await self.ensure(topic)
         async with self.explaining():
             return sorted(await self._producer.partitions_for(topic))
 
@@ -344,7 +341,6 @@ class Clients:
         await self._producer.end()  # else what it still has would come after what the new one sends
         async with self.explaining():
             self._producer = await self._new_producer()
-        self._spent = False
 
     def _renewed(self, renewal: asyncio.Task[None]) -> None:
         self._renewal = None
@@ -371,6 +367,12 @@ def watched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(_report)
     return task
+
+
+def _hear(future: asyncio.Future[Any]) -> None:
+    """Ask for what was raised, where nobody waits for it, so that it is not logged as forgotten."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -36,6 +36,11 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
             **options,
         )
         self._timeout = self._request_timeout_ms / 1000
+        accumulator: Any = self._message_accumulator
+        self._new_batch = accumulator._append_batch
+        accumulator._append_batch = self._append_batch
+        self.spent = False
+        """Whether a batch was refused, which leaves a gap in the numbers that make it idempotent."""
         self._places: dict[str, tuple[object, Sequence[TopicPartition]]] = {}
 
     async def accept(
@@ -73,6 +78,21 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
         future: asyncio.Future[Any] | None = batch.append(key, value, None, headers=headers)
         return future
+
+    def misses(self, topic: str) -> bool:
+        """Whether `topic` was there when it was sent to, and is no more by what was heard since; told once."""
+        gone = topic in self._places and topic not in self._metadata._partitions
+        if gone:
+            del self._places[topic]
+        return gone
+
+    def _append_batch(self, builder: Any, place: TopicPartition) -> Any:
+        batch = self._new_batch(builder, place)
+        batch.future.add_done_callback(self._note)  # those of its records may be done before
+        return batch
+
+    def _note(self, batch: asyncio.Future[Any]) -> None:
+        self.spent = self.spent or batch.exception() is not None
 
     def _places_of(self, topic: str) -> Sequence[TopicPartition] | None:
         """The partitions of `topic`, in rising order, by what was heard last; None where nothing was."""

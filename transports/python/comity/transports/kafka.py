@@ -33,7 +33,6 @@ from comity.transports.kafka_binding import encode
 
 if TYPE_CHECKING:
     from comity.transports._kafka_channel import Reading
-    from comity.transports._kafka_client import Clients
     from comity.transports._kafka_group import Member
     from comity.transports._kafka_hub import Hub
     from comity.transports._kafka_live import Live
@@ -67,7 +66,6 @@ class KafkaTransport:
         self._readings: set[Reading] = set()
         self._members: set[Member] = set()
         self._refused: BaseException | None = None
-        self._settle: Callable[[asyncio.Future[Any]], None]  # one for all, made by `open`
 
     @property
     def capabilities(self) -> Capabilities:
@@ -91,7 +89,7 @@ class KafkaTransport:
         hubs = _HUBS.setdefault(asyncio.get_running_loop(), {})
         hub = hubs.setdefault(self._settings, Hub(self._settings, hubs))
         await hub.enter()
-        self._hub, self._settle = hub, partial(self._note, hub.clients)
+        self._hub = hub
 
     async def publish(
         self, address: str, frame: Frame, *, guarantee: Guarantee = Guarantee.AT_MOST_ONCE
@@ -108,7 +106,7 @@ class KafkaTransport:
         if guarantee is Guarantee.AT_LEAST_ONCE:
             await clients.confirmed(future)
         else:
-            future.add_done_callback(self._settle)
+            future.add_done_callback(self._note)
 
     async def subscribe(
         self,
@@ -217,8 +215,8 @@ class KafkaTransport:
                 f"{self._shown}: {size} octets of attributes are over the limit of {_MAX_ATTRIBUTES}"
             )
 
-    def _note(self, clients: Clients, future: asyncio.Future[Any]) -> None:
-        self._refused = clients.refusal(future) or self._refused
+    def _note(self, future: asyncio.Future[Any]) -> None:
+        self._refused = future.exception() or self._refused
 
 
 @lru_cache(maxsize=16384)

@@ -95,7 +95,6 @@ class Cluster(Clients):
             text = f"{self._unanswered(error)}; whether the entry is in the journal is not known"
             raise self.failure(text) from error
         except native.KafkaError as error:
-            self._spent = True  # the number of what was refused is missing from now on
             raise self._refusal(error) from error
         if found.log_start_offset == -1:  # known as a repetition, but no longer where it was put
             raise self.failure("an entry is in the journal, and the broker does not tell where: start again")
@@ -208,7 +207,7 @@ class Cluster(Clients):
         while True:
             producer = self._producer
             try:
-                if self._spent:
+                if self._producer.spent:
                     await self._renew()
                     producer = self._producer
                 future: asyncio.Future[Any] = await producer.accept(topic, key, value, [])
