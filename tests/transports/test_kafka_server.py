@@ -16,6 +16,7 @@ from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
 from comity.sdk.errors import ConfigError, TransportError
 from comity.sdk.ports import Delivery, Guarantee
 from comity.transports import _kafka_client, _kafka_group, brokers, connect
+from comity.transports._kafka_client import Clients
 from comity.transports.brokers import Broker
 from tests.transports.connections import flood, opened, refused
 from tests.transports.harness import Inbox, frame, halted, settle, until, until_only
@@ -120,6 +121,16 @@ async def test_partitions_added_meanwhile_are_read_too(
             assert [delivery.address for delivery in its] == [address], (
                 "once, in whichever partition it is now"
             )
+
+        async def before(*_: object) -> list[int]:
+            return [0]
+
+        late = Inbox()
+        monkeypatch.setattr(Clients, "partitions", before)  # each client hears of them in its own time
+        await transport.subscribe(f"{space}.test.v1.things.*", late)
+        for data in (more := {b"more %d" % number for number in range(8)}):
+            await transport.publish(f"{space}.test.v1.things.k{data[-1]}", frame(data), guarantee=SURE)
+        await until(lambda: arrived(late) >= more, 20)
 
 
 def acking(inbox: Inbox) -> Inbox:

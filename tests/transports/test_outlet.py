@@ -57,11 +57,13 @@ async def test_what_is_refused_is_forgotten_with_the_rest() -> None:
     inbox[0].nack()
     outlet.clear()
     inbox[1].nack()
-    outlet.close()
-    assert forgotten == [True, True]
+    assert forgotten == [True, True], "what is refused later, too: it is not to be delivered here any more"
     inbox[1].nack()
-    assert outlet.put(item(1))
-    assert len(inbox) == 2
+    outlet.close()
+    assert outlet.put(item(1)._replace(forget=forgotten.append))
+    outlet.drain()
+    assert len(inbox) == 2, "nothing is delivered once it is closed"
+    assert forgotten == [True, True, False]
 
 
 def test_pauses_double_up_to_a_limit() -> None:

@@ -36,6 +36,7 @@ _POLL_MS: Final = 200
 _HEARTBEAT_MS: Final = 300
 _SESSION_MS: Final = 6000
 _REBALANCE_MS: Final = 10_000
+_AGAIN: Final = 1.0  # seconds after which a commit that failed is tried again
 _HANDOVER: Final = 2.0  # seconds that acknowledgements have before a partition goes to another member
 _NEVER_MS: Final = 2**31 - 1  # a paused member is alive as long as its heart beats
 
@@ -67,14 +68,17 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
-        self._first: frozenset[int] = frozenset()
+        self._begins: dict[int, int] = {}  # of a group that is new, as of before it was joined
+        self._taking = asyncio.Lock()
         self._group = f"{pattern}/{group}"
         self._consumer: Any = None
 
     async def open(self) -> None:
         """Join the group; when it returns the group misses nothing that is published from now on."""
-        self._first = frozenset(await self._clients.partitions(self.pattern.stem))
-        await self._clients.check_readable(self.pattern.stem)
+        topic = self.pattern.stem
+        await self._clients.check_readable(topic)
+        ends = await self._clients.ends(topic)  # another member may be told that it has joined before we are
+        self._begins = await self._clients.begins(topic, ends, self._since)
         async with self._clients.explaining(extra=_REBALANCE_MS / 1000):  # a dead member delays the others
             self._consumer = await self._clients.consumer(
                 group_id=self._group,
@@ -104,18 +108,28 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def close(self) -> None:
         """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent.
 
-        It takes no longer than the timeout. Where the brokers do not answer, the group hears nothing of it.
+        It takes no longer than the timeout. Where the brokers do not answer, or this is cancelled, the group hears
+        nothing of it.
         """
         self.outlet.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
+            await self._leave(tasks)
+        self.on_close(self)
+
+    async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._clients.timeout
+        try:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            deadline = asyncio.get_running_loop().time() + self._clients.timeout
             await self._commit(leaving=True)
-            await stop(self._consumer, deadline - asyncio.get_running_loop().time())
-        self.on_close(self)
+        except asyncio.CancelledError:
+            deadline = clock()  # else its heart would beat on, and nobody be given its partitions
+            raise
+        finally:
+            await stop(self._consumer, deadline - clock())
 
     # --------------------------------------------------------------- rebalances
 
@@ -148,35 +162,34 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
 
     async def _take_over(self) -> None:
-        coming = self._coming
-        if coming is None:
-            return
-        async with self._clients.explaining():
-            ledgers = await self._ledgers_for(coming)
-        if coming is not self._coming:
-            return  # they were shared out anew meanwhile
-        for place, ledger in ledgers.items():
-            self._consumer.seek(place, ledger.position)
-        self._ledgers, self._coming = ledgers, None
+        async with self._taking:
+            coming = self._coming
+            if coming is None:
+                return
+            async with self._clients.explaining():
+                ledgers = await self._ledgers_for(coming)
+            if coming is not self._coming:
+                return  # they were shared out anew meanwhile
+            for place, ledger in ledgers.items():
+                self._consumer.seek(place, ledger.position)
+            self._ledgers, self._coming = ledgers, None
         self._room.set()
         if not self._assigned.done():
             self._assigned.set_result(None)
 
     async def _ledgers_for(self, places: list[TopicPartition]) -> dict[TopicPartition, Ledger]:
         ends = await self._clients.ends(self.pattern.stem)
-        first = {number: end for number, end in ends.items() if number in self._first}
-        begins = await self._clients.begins(self.pattern.stem, first, self._since)
         ledgers: dict[TopicPartition, Ledger] = {}
         known = await self._consumer._coordinator.fetch_committed_offsets(places)
         for place in places:
-            begin = begins.get(place.partition, 0)  # all of a partition that was added since
+            begin = self._begins.get(place.partition, 0)  # all of a partition that was added since
             offset, note = known.get(place, (-1, ""))
             end = ends.get(place.partition, 0)
             ledgers[place] = Ledger(begin, begin) if offset < 0 else Ledger.resumed(offset, end, note)
         positions = {place: (one.position, "") for place, one in ledgers.items()}
         if positions:  # what the one before noted is no longer so once we deliver
             await self._consumer.commit(positions)
-        self._first = frozenset()  # where the group had a place and has none now, the topic was made anew
+        self._begins = {}  # where the group had a place and has none now, the topic was made anew
         return ledgers
 
     # ------------------------------------------------------------------ reading
@@ -239,7 +252,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _deliver(self, ledger: Ledger, offset: int, address: str, frame: Frame) -> None:
         ledger.deliver(offset)
-        ack, forget = partial(self._ack, ledger, offset), partial(ledger.withdraw, offset)
+        ack, forget = partial(self._ack, ledger, offset), partial(self._forget, ledger, offset)
         item = Item(address, frame, offset < ledger.doubtful, ack, forget)
         self.outlet.put(item, bounded=False)  # no more was read than there is room for
 
@@ -249,16 +262,25 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit.set()
         self._room.set()
 
+    def _forget(self, ledger: Ledger, offset: int, seen: bool) -> None:
+        ledger.withdraw(offset, seen)
+        self._acked.set()
+
     # --------------------------------------------------------------- committing
 
     async def _commit_on(self) -> None:
         while True:
             await self._to_commit.wait()
             self._to_commit.clear()
-            await self._commit()
+            if not await self._commit():
+                self._to_commit.set()
+                await asyncio.sleep(_AGAIN)
 
-    async def _commit(self, *, leaving: bool = False) -> None:
-        """Commit what is acknowledged; who leaves notes how far it has delivered, for whoever comes next."""
+    async def _commit(self, *, leaving: bool = False) -> bool:
+        """Commit what is acknowledged, and return whether nothing is left to be.
+
+        Who leaves notes how far it has delivered, for whoever comes next.
+        """
         ledgers = dict(self._ledgers)
         offsets = {
             place: (one.behind, one.note if leaving else "")
@@ -266,12 +288,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             if leaving or one.behind > one.committed
         }
         if not offsets:
-            return
+            return True
         try:
             async with self._clients.explaining():
                 await self._consumer.commit(offsets)
         except TransportError as error:
             _log.warning("what was acknowledged is not committed and may come again: %s", error)
-            return
+            return False
         for place, (offset, _) in offsets.items():
             ledgers[place].committed = offset
+        return True

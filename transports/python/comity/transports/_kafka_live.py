@@ -34,6 +34,7 @@ __all__ = ["Live", "address_of", "frame_of"]
 _log = logging.getLogger(__name__)
 _POLL_MS: Final = 500
 _HELPING: Final = 1000  # records for one that lags before the next one has its turn
+_TURN: Final = 2.0  # seconds for it: there may be nothing to read, as where a topic was deleted
 _PAUSE: Final = 0.2
 _IGNORED: Final = (
     1000  # records that nobody wants, after which it is cheaper to begin reading the others anew
@@ -143,6 +144,7 @@ class Live:
     def _join(self, reading: Reading, size: int) -> bool:
         """Read for it together with the others, or let it catch up first; whether to assign anew."""
         channel = self._channels.setdefault(reading.pattern.stem, Channel(size))
+        channel.size = min(channel.size, size)  # where the others have heard of more, it is yet to have those
         if channel.suits(reading):
             return channel.add(reading)
         self._behind.append(reading)
@@ -253,13 +255,14 @@ class Live:
             self._second.assign([])  # it would fetch on
 
     async def _help(self, reading: Reading) -> None:
-        topic, helped = reading.pattern.stem, 0
+        topic, helped, clock = reading.pattern.stem, 0, asyncio.get_running_loop().time
+        deadline = clock() + _TURN
 
         def places() -> dict[TopicPartition, int]:
             return {TopicPartition(topic, number): offset for number, offset in reading.next.items()}
 
         _seek(self._second, places())
-        while reading.outlet.ready and reading in self._behind and helped < _HELPING:
+        while reading.outlet.ready and reading in self._behind and helped < _HELPING and clock() < deadline:
             for place, records in (await self._records(self._second, places, _HELPING)).items():
                 helped += len(records)
                 if place.topic == topic:

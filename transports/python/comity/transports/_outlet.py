@@ -65,7 +65,7 @@ class Outlet:
         self._on_room = on_room
         self._waiting: deque[Item] = deque()
         self._refused: Refused[Item] = Refused(self._keep)
-        self._octets = 0
+        self._octets = self._cleared = 0
         self._scheduled = self._closed = False
 
     @property
@@ -78,9 +78,14 @@ class Outlet:
         return len(self._waiting) + len(self._refused) >= self._buffer or self._octets >= OCTETS
 
     def put(self, item: Item, *, bounded: bool = True) -> bool:
-        """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room."""
+        """Deliver or keep `item`; false, and nothing done, where it is `bounded` and there is no room.
+
+        Once closed it forgets what comes, so that nothing is delivered any more.
+        """
         if self.ready:
             self._deliver(item)
+        elif self._closed:
+            item.forget(item.redelivered)
         elif bounded and self._full:
             return False
         else:
@@ -98,7 +103,8 @@ class Outlet:
         self._schedule()
 
     def clear(self) -> None:
-        """Forget what was kept."""
+        """Forget what was kept, and what was delivered before, where it is refused from now on."""
+        self._cleared += 1
         while self._waiting:
             item = self._waiting.pop()
             item.forget(item.redelivered)
@@ -143,7 +149,7 @@ class Outlet:
 
     def _deliver(self, item: Item) -> None:
         once = iter((item,))
-        again = partial(self._again, once)
+        again = partial(self._again, once, self._cleared)
         try:
             self._on_delivery(Delivery(item.address, item.frame, item.redelivered, item.ack, again))
         except Exception:  # noqa: BLE001 - a stranger's callback may raise anything
@@ -151,10 +157,12 @@ class Outlet:
             for _ in once:  # it was not refused, so it counts as taken
                 item.ack()
 
-    def _again(self, once: Iterator[Item]) -> None:
+    def _again(self, once: Iterator[Item], cleared: int) -> None:
         for item in once:
             if item.nack is not None:
                 item.nack()
+            elif cleared != self._cleared:
+                item.forget(True)
             elif not self._closed:
                 times = item.times + 1
                 self._octets += _size(item)

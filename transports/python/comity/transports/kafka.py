@@ -126,11 +126,11 @@ class KafkaTransport:
             await member.open()
             self._members.add(member)
             member.on_close = self._members.discard
-            return member
+            return await self._kept(hub, member)
         reading = Reading(wanted, on_delivery, self._buffer, hub.live.wake, partial(self._end, hub.live))
         await hub.live.add(reading, since)
         self._readings.add(reading)
-        return reading
+        return await self._kept(hub, reading)
 
     async def last_value(self, address: str) -> Frame | None:
         """Channels keep everything for a time and nothing for ever. Raises `CapabilityError`."""
@@ -173,6 +173,13 @@ class KafkaTransport:
                 await reading.close()
         finally:
             await hub.leave()
+
+    async def _kept(self, hub: Hub, subscription: Member | Reading) -> Subscription:
+        """That `subscription`, which ends where the connection was closed while it was made."""
+        if self._hub is not hub:
+            await subscription.close()
+            raise TransportError(f"{self._shown} was closed before the subscription was in force")
+        return subscription
 
     async def _flush(self, hub: Hub) -> None:
         await hub.clients.flush()
