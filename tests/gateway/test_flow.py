@@ -168,6 +168,33 @@ async def test_what_a_broker_that_is_there_never_takes_is_given_up(monkeypatch: 
         assert gateway.tallies[Side.TO].repeated == 10
 
 
+async def test_a_refusal_that_is_never_taken_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway may lack both permissions: its direction goes on all the same."""
+    monkeypatch.setattr(_outlet, "_LONGEST_PAUSE", 0.001)
+
+    def fate(attempt: int, frame: Frame) -> None:
+        if frame.attributes.get("id") == "e1":
+            raise TransportError("not permitted")
+
+    def mute(attempt: int, frame: Frame) -> None:
+        if attempt > 0:
+            raise TransportError("not permitted either")
+
+    class Mute(Faulty):
+        """Takes no answers; what arrives is what `core` has."""
+
+        async def subscribe(self, *arguments: Any, **options: Any) -> Any:
+            return await core.subscribe(*arguments, **options)
+
+    home, asking = Faulty(fate), Mute(mute)
+    async with opened(*names("core")) as (core,), joined(home, asking, {"edge": Side.FROM}) as gateway:
+        for number in (1, 2):
+            await core.publish(*event("Lookup", "edge", number=number))
+        await until(lambda: home.datas == datas(2))
+        tally = gateway.tallies[Side.TO]
+        assert (tally.passed, tally.refused, tally.dropped) == (1, 0, 1)
+
+
 async def test_one_that_is_never_taken_does_not_condemn_those_that_a_flush_tells_of_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
