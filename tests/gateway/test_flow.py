@@ -259,11 +259,18 @@ async def test_a_broker_that_cannot_do_what_it_said_ends_the_gateway() -> None:
 
 
 async def test_a_connection_that_is_gone_for_good_ends_the_gateway() -> None:
+    """Whether the user waits for that or does something else inside the block."""
     tasks, outlet = set(asyncio.all_tasks()), Faulty()
-    async with opened(*names("edge")) as (edge,), joined(edge, outlet) as gateway:
-        outlet.gone.set()
+
+    async def serve(edge: Transport) -> None:
+        async with joined(edge, outlet) as gateway:
+            outlet.gone.set()
+            with pytest.raises(TransportError, match="another client took over"):
+                await gateway.wait()
+
+    async with opened(*names("edge")) as (edge,):
         with pytest.raises(TransportError, match="another client took over"):
-            await gateway.wait()
+            await serve(edge)
     await until_only(tasks)
 
 
