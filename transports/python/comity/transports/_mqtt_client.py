@@ -43,6 +43,7 @@ __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
 _RESUMED: Final = b"\x01"
+_IDENTIFIERS: Final = 65535
 
 
 class Connection:
@@ -82,6 +83,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 if await self._make_contact():  # a session that an earlier process left behind
+                    self._up.clear()
                     await self._end_session()
                     await self._make_contact()
         except BaseException as error:
@@ -95,17 +97,14 @@ class Connection:
 
         MQTT says that with a new connection only; it resumes the session. Raises `TransportError`.
         """
-        connect = self._settings.connect
-        if connect.session <= seconds:
-            return
-        await self.barrier()
-        while self._link is None:  # it broke meanwhile
+        while (connect := self._settings.connect).session > seconds:
             await self.barrier()
-        self._settings = replace(self._settings, connect=replace(connect, session=seconds))
-        self._up.clear()  # what is published from here on waits for the next connection
-        self._why = "connecting anew"
-        self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
-        await self.barrier()
+            if self._link is not None and connect is self._settings.connect:  # it held, and nobody was faster
+                self._settings = replace(self._settings, connect=replace(connect, session=seconds))
+                self._up.clear()  # what is published from here on waits for the next connection
+                self._why = "connecting anew"
+                self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
+                await self.barrier()
 
     async def lost(self) -> TransportError:
         """See `Transport.lost`."""
@@ -225,13 +224,16 @@ class Connection:
         await self._round_trip()
 
     async def _end(self) -> None:
+        """Also where it is cancelled, the broker is told, and nothing is left."""
         self._closed = True
-        if self._reconnecting is not None:
-            self._reconnecting.cancel()
-            await asyncio.wait({self._reconnecting})
         self._fail_all("closed before the broker confirmed the message")
-        await self._end_session()
         self._up.set()  # nobody is to wait for what will not come
+        try:
+            if self._reconnecting is not None and not self._reconnecting.done():
+                self._reconnecting.cancel()
+                await asyncio.wait({self._reconnecting})
+        finally:
+            await self._end_session()
 
     def _fail_all(self, why: str) -> None:
         self._answers.fail(ConnectionResetError(why))
@@ -267,7 +269,6 @@ class Connection:
     async def _end_session(self, *, keep: bool = False) -> None:
         """Disconnect; the broker forgets the session, unless it is to `keep` it for its time."""
         link, self._link = self._link, None
-        self._up.clear()
         self._beat.stop()
         if link is not None:
             link.send(disconnect(keep=keep))
@@ -426,10 +427,11 @@ class Connection:
             self._link.send(octets)
 
     def _new_id(self) -> int:
-        while True:
-            self._last_id = self._last_id % 65535 + 1
+        for _ in range(_IDENTIFIERS):
+            self._last_id = self._last_id % _IDENTIFIERS + 1
             if self._last_id not in self._sure and self._last_id not in self._answers:
                 return self._last_id
+        raise self._error(f"{_IDENTIFIERS} messages wait for an answer, and no more can: set ?window= lower")
 
     @property
     def _waiting(self) -> int:
