@@ -170,15 +170,14 @@ class Connection:
     async def flush(self) -> None:
         """Return when the broker has everything published before. Raises `TransportError` where that is unknown."""
         self._check()
-        sent = self._unsure.sent
-        if not self._unsure.lost:
+        told = self._unsure.told  # now: each flush that is under way hears of a loss
+        if self._unsure.losses == told:
             await self.barrier()
-        if self._unsure.lost:
-            self._unsure.lost = False
+        if self._unsure.losses > told:
+            self._unsure.told = self._unsure.losses
             raise self._error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
-        self._unsure.settle(sent)
 
     async def barrier(self) -> None:
         """A round trip, waiting for reconnection where it must. Raises `TransportError` when it takes too long."""
@@ -296,11 +295,9 @@ class Connection:
 
     async def _connect_anew(self) -> None:
         """The same session over another connection, once the broker has answered what came by this one."""
-        sent = self._unsure.sent
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.timeout):
-                if await self._round_trip():
-                    self._unsure.settle(sent)
+                await self._round_trip()
         await self._end_session(keep=True)
         self._unsure.on_loss()
         await self._reconnect()
@@ -392,12 +389,13 @@ class Connection:
         """PINGREQ and PINGRESP behind everything that was written before; False where the connection broke."""
         if self._link is None:
             return False
-        answer = self._answers.expect_pong()
+        sent, answer = self._unsure.sent, self._answers.expect_pong()
         self._link.send(PING)
         try:
             await answer
         except ConnectionResetError:
             return False
+        self._unsure.settle(sent)
         return True
 
     async def _make_room(self) -> None:
