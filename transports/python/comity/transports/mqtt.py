@@ -35,7 +35,7 @@ from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering,
 from comity.transports import _mqtt_wire as wire
 from comity.transports._mqtt_client import Connection
 from comity.transports._mqtt_routes import Message, MqttSubscription, Route
-from comity.transports._mqtt_settings import LARGEST, read_settings
+from comity.transports._mqtt_settings import LARGEST, read_settings, whole
 from comity.transports._tls import FILES
 from comity.transports._urls import masked, options, positive
 from comity.transports.mqtt_binding import Native, decode, encode, structured
@@ -73,10 +73,9 @@ class MqttTransport:
         given = {**_NUMBERS, "mode": "binary", **options(url, (*_NUMBERS, *_TEXTS), overrides)}
         self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
-        self._group_session = int(positive(url, "group_session", given["group_session"], whole=True))
+        self._group_session = whole(url, "group_session", given["group_session"], 4)
         self._retain, self._grace = (
-            int(positive(url, name, given[name], whole=True)) if name in given else None
-            for name in ("retain", "grace")
+            whole(url, name, given[name], 4) if name in given else None for name in ("retain", "grace")
         )
         if given["mode"] not in _MODES:
             raise ConfigError(f"{self._shown}: mode={given['mode']!r} is none of {', '.join(_MODES)}")
