@@ -328,7 +328,8 @@ class Connection:
         if self._patience.in_vain and self._settings.named and not self._over:
             self._over = True
             self._why = (
-                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client="
+                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client=, "
+                "or is it not permitted what it publishes at most once"
             )
         if self._over:
             self._give_up()
