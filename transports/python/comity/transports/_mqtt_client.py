@@ -16,11 +16,11 @@ from functools import partial
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
-from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_answers import RESUMED, Answers, read_connack
 from comity.transports._mqtt_beat import Beat
 from comity.transports._mqtt_hand import InHand
 from comity.transports._mqtt_link import Link
-from comity.transports._mqtt_patience import FIGHT, Patience
+from comity.transports._mqtt_patience import IN_VAIN, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_sure import Unconfirmed
@@ -33,7 +33,6 @@ from comity.transports._mqtt_wire import (
     Property,
     Publish,
     disconnect,
-    read_properties,
     read_publish,
     subscribe,
     unsubscribe,
@@ -42,7 +41,6 @@ from comity.transports._mqtt_wire import (
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
-_RESUMED: Final = b"\x01"
 _IDENTIFIERS: Final = 65535
 
 
@@ -276,16 +274,11 @@ class Connection:
 
     def _accept(self, link: Link, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
-        if len(connack) < 2 or connack[1]:
-            code = connack[1] if len(connack) > 1 else 0x80
-            raise TransportError(refusal(self._settings.shown, code, connack[2:], connecting=True))
-        self.offers, _ = read_properties(connack, 2)
-        if self.offers.numbers.get(Property.IDENTIFIERS_AVAILABLE) == 0:
-            raise self._error("the broker offers no subscription identifiers: use another one")
+        resumed, self.offers = read_connack(self._settings.shown, connack)
         keep_alive = self.offers.numbers.get(Property.KEEP_ALIVE, self._settings.connect.keep_alive)
         if keep_alive:
             self._beat.start(link, self._answers, keep_alive / 2)
-        return connack[:1] == _RESUMED
+        return resumed
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
         self._sure.send_again(link.send, resumed=resumed)
@@ -327,10 +320,7 @@ class Connection:
             self._patience.end(asyncio.get_running_loop().time())
         if self._patience.in_vain and self._settings.named and not self._over:
             self._over = True
-            self._why = (
-                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client=, "
-                "or is it not permitted what it publishes at most once"
-            )
+            self._why = IN_VAIN
         if self._over:
             self._give_up()
         elif was_up and not self._closed:
@@ -351,7 +341,7 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            self._on_contact(body[:1] == _RESUMED)
+            self._on_contact(body[:1] == RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
