@@ -60,3 +60,30 @@ async def test_a_subscription_that_is_refused_at_a_reconnection_ends_alone(
         await transport.subscribe("a.b.v1.revoked", Inbox())
         assert connections == 2
         assert len(inside(transport)._topics.identifiers) == 2
+
+
+async def test_each_flush_under_way_hears_that_the_connection_broke(mqtt_server: Broker) -> None:
+    """What one of them stands for may be lost, whichever is asked first."""
+    async with opened(mqtt_server.url) as transport:
+        for _ in range(2):
+            await transport.publish("a.b.v1.c", frame())
+        flushing = [asyncio.create_task(transport.flush()) for _ in range(2)]
+        await asyncio.sleep(0)
+        is_up = cut(transport)
+        for outcome in await asyncio.gather(*flushing, return_exceptions=True):
+            assert "may not have arrived" in str(outcome)
+        await until(is_up)
+        await transport.flush()
+
+
+async def test_what_a_flush_has_confirmed_is_in_doubt_no_more(mqtt_server: Broker) -> None:
+    """Also where it was published without a connection."""
+    async with opened(mqtt_server.url) as transport:
+        await until(cut(transport))
+        is_up = cut(transport)
+        await until(lambda: not inside(transport)._up.is_set())
+        await transport.publish("a.b.v1.c", frame())
+        await transport.flush()
+        assert is_up()
+        await until(cut(transport))
+        await transport.flush()
