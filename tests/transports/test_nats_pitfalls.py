@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from nats.errors import ConnectionClosedError
 from nats.js.errors import APIError
 
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
-from comity.transports import _nats_reading
+from comity.transports import _nats_reading, connect
 from comity.transports._nats_reading import Live
 from comity.transports.brokers import Broker
+from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened
 from tests.transports.harness import Inbox, frame, until
@@ -90,6 +92,21 @@ async def test_a_subscription_that_is_closed_as_an_answer_arrives_ends(
                 await asyncio.sleep(0)
             async with asyncio.timeout(10):
                 await subscription.close()
+
+
+async def test_a_request_that_is_under_way_ends_with_its_connection(nats_server: Broker) -> None:
+    transport = connect(nats_server.url)
+    assert isinstance(transport, NatsTransport)
+    await transport.open()
+    connection = transport._connection  # pyright: ignore[reportPrivateUsage]
+    assert connection is not None
+    await transport.subscribe("silent.test.v1.things", Inbox())
+    asking = asyncio.create_task(connection.native.request("silent.test.v1.things", b"", timeout=60))
+    await transport.flush()
+    await transport.close()
+    async with asyncio.timeout(15):  # long before its own
+        with pytest.raises(ConnectionClosedError):
+            await asking
 
 
 @pytest.mark.parametrize("group", [None, "g"])

@@ -45,13 +45,14 @@ class _Parser(parser.Parser):
 
 
 class Native(Client):
-    """nats-py with ten defects mended and its slowest steps replaced.
+    """nats-py with eleven defects mended and its slowest steps replaced.
 
     It upgrades to TLS only if the server asks; where we ask, nothing is said before TLS. A PONG for a flush that
     was cancelled or timed out stops its reading for good. A repeated header silently replaces the first.
     A connection that breaks while the server greets stays open behind the next, and one that breaks right after leaves
-    its tasks behind. Closing waits for ever for a server that does not read. A subject that is not UTF-8 stops its
-    reading for good, and one with a vertical tab or a form feed, which the server lets pass, breaks the connection.
+    its tasks behind. Closing waits for ever for a server that does not read, and lets requests wait for their time. A
+    subject that is not UTF-8 stops its reading for good, and one with a vertical tab or a form feed, which the server
+    lets pass, breaks the connection.
     What a server says before it hangs up, such as that credentials expired, ends the client for good.
     Python 3.11's `wait_for` swallows the cancellation of a request that meets its answer.
     """
@@ -76,7 +77,10 @@ class Native(Client):
         await super()._connect_to_server(s)
 
     def abandon(self) -> None:
-        """End what a `close` that was given up leaves: the subscriptions' tasks, and the socket with what it has to send."""
+        """End what `close` leaves: requests; and where it was given up, the tasks of subscriptions, and the socket."""
+        for answer in list(self._resp_map.values()):
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionClosedError())
         for subscription in self._subs.values():
             subscription._stop_processing()
         self._subs.clear()
