@@ -24,7 +24,7 @@ __all__ = [
     "test_a_subscription_whose_making_was_cancelled_takes_nothing",
 ]
 
-MOMENTS: Final = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 233, 610, 1597, 4181, 10946)
+MOMENTS: Final = (0, 1, 2, 3, 5, 8, 13, 34, 144, 987, 10946)
 GROUPS: Final = pytest.mark.parametrize("group", [None, "g"], ids=["all", "group"])
 
 
@@ -108,15 +108,19 @@ async def test_a_connection_whose_closing_was_cancelled_leaves_nothing_once_clos
     make_transport: MakeTransport, space: str, group: str | None
 ) -> None:
     other, attempts, address = await make_transport(), Attempts(), f"{space}.test.v1.things.k"
-    heir = Acking()
+    heir, inbox = Acking(), Inbox()
     await other.subscribe(address, heir, group=group)
-    await other.publish(address, frame(b"first"), guarantee=best(other))
-    await heir.expect(1)
-    for turns in attempts:
-        tasks, inbox = asyncio.all_tasks(), Inbox()
+
+    async def begin() -> Transport:
         transport = await make_transport()
         await transport.subscribe(address, inbox, group=group)
         await transport.publish(f"{space}.test.v1.others", frame())
+        return transport
+
+    await (await begin()).close()  # what connections share is there now
+    tasks = asyncio.all_tasks()
+    for turns in attempts:
+        transport = await begin()
         await attempts.at(turns, transport.close())
         await transport.close()
         await until_only(tasks)
