@@ -33,7 +33,7 @@ async def test_a_new_group_has_what_comes_while_a_member_is_given_its_partitions
     async with opened(kafka_server.url, partitions=1) as transport:
         await transport.publish(address, frame(b"before"), guarantee=SURE)
 
-        async def after_another(self: Member, places: list[object]) -> None:
+        async def after_another(self: Member, places: Any) -> None:
             await transport.publish(address, frame(b"meanwhile"), guarantee=SURE)
             await assigned(self, places)
 
@@ -67,7 +67,7 @@ async def test_who_subscribes_while_the_connection_is_closed_leaves_no_member(
     await transport.open()
     assigned = Member.on_partitions_assigned
 
-    async def and_closed(self: Member, places: list[object]) -> None:
+    async def and_closed(self: Member, places: Any) -> None:
         await assigned(self, places)
         await transport.close()
 
@@ -82,7 +82,8 @@ async def test_a_commit_that_failed_is_made_again(
 ) -> None:
     """Also where nothing is acknowledged any more: else a member that fails later has all of it repeated."""
     address, inbox = f"{space}.test.v1.things.k", Inbox()
-    commit: Any = AIOKafkaConsumer.commit
+    consumers: Any = AIOKafkaConsumer
+    commit = consumers.commit
     refused: list[object] = []
 
     async def refusing(consumer: Any, offsets: Any) -> None:
@@ -99,7 +100,7 @@ async def test_a_commit_that_failed_is_made_again(
         await transport.subscribe(address, inbox, group="g")
         await transport.publish(address, frame(), guarantee=SURE)
         (delivery,) = await inbox.expect(1)
-        monkeypatch.setattr(AIOKafkaConsumer, "commit", refusing)
+        monkeypatch.setattr(consumers, "commit", refusing)
         delivery.ack()
         async with asyncio.timeout(10):
             while await committed() != [1]:  # noqa: ASYNC110 - it sets no event

@@ -77,6 +77,30 @@ async def test_a_topic_that_is_gone_is_made_again_by_who_knew_it(
         await until(lambda: numbers(inbox) == [1])
 
 
+async def test_a_topic_that_is_made_anew_with_fewer_partitions_is_read_in_those(
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partition of a key is another one then, and who waits for that key is to hear of it."""
+    monkeypatch.setattr(_kafka_client, "_METADATA_MS", 300)
+    topic = f"{space}.test.v1.things"
+    keys = [f"{topic}.k{number}" for number in range(8)]
+    await make(kafka_server, topic, partitions=8)
+    async with opened(kafka_server.url) as transport:
+        inboxes = {pattern: Inbox() for pattern in (*keys, f"{topic}.*")}
+        for pattern, inbox in inboxes.items():
+            await transport.subscribe(pattern, inbox)
+        for key in keys:
+            await transport.publish(key, frame(b"1"), guarantee=SURE)
+        await until(lambda: all(inboxes.values()))
+        await forget(kafka_server, topic)
+        await make(kafka_server, topic, partitions=2)
+        async with opened(kafka_server.url, timeout=20) as other:
+            for key in keys:
+                await other.publish(key, frame(b"2"), guarantee=SURE)
+        await until(lambda: all(numbers(inboxes[key]) == [1, 2] for key in keys), 20)
+        await until(lambda: numbers(inboxes[f"{topic}.*"]) == [1] * 8 + [2] * 8)
+
+
 async def test_what_was_deleted_before_it_was_read_is_warned_of_and_passed_over(
     kafka_server: Broker, space: str, caplog: pytest.LogCaptureFixture
 ) -> None:

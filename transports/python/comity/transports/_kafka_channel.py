@@ -49,6 +49,15 @@ class Reading:
         if partition in self.next:
             self.next[partition] = moved(self.next[partition])
 
+    def fits(self, partitions: Sequence[int]) -> bool:
+        """Whether it goes on in all of these that it needs, and in no others."""
+        return set(needed(self.pattern, partitions)) <= self.next.keys() <= set(partitions)
+
+    def fit(self, partitions: Sequence[int]) -> None:
+        """Go on in these: from their beginning where it did not so far, and no more where they are gone."""
+        new = dict.fromkeys(needed(self.pattern, partitions), 0)
+        self.next = {number: offset for number, offset in (new | self.next).items() if number in partitions}
+
     def pause(self) -> None:
         """See `Subscription.pause`."""
         self.outlet.pause()
@@ -123,6 +132,11 @@ class Channel:
             self.positions[partition] = moved(self.positions[partition])
         for reading in self:
             reading.move(partition, moved)
+
+    def keep(self, partitions: Sequence[int]) -> None:
+        """Read no others than these, which are all that there are."""
+        self.size = len(partitions)
+        self.positions = {number: offset for number, offset in self.positions.items() if number in partitions}
 
     def discard(self, reading: Reading) -> None:
         """Count `reading` out, if it is in."""

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -190,36 +190,39 @@ class Live:
             if any(channel.ignored > _IGNORED for channel in self._channels.values()):
                 self._drop_unwanted()
                 self._assign()
-            self._grow()
+            await self._grow()
             self._progress.set()
             await asyncio.sleep(0)
 
-    def _grow(self) -> None:
-        """Read partitions that were added meanwhile, from their beginning: all that is in them is new."""
-        again = False
-        for topic, channel in self._channels.items():
-            partitions = sorted(self._consumer.partitions_for_topic(topic) or ())
-            if len(partitions) > channel.size:
-                _log.info("topic %s has %d partitions by now", topic, len(partitions))
-                channel.size = len(partitions)
-                again |= self._spread(topic, channel, partitions)
-        if again:
-            self._assign()
+    async def _grow(self) -> None:
+        """Read partitions that were added meanwhile, from their beginning: all that is in them is new.
 
-    def _spread(self, topic: str, channel: Channel, partitions: Sequence[int]) -> bool:
+        Where there are fewer than before the topic was made anew, and so is all that is in it.
+        """
+        for topic, channel in list(self._channels.items()):
+            partitions = self._partitions(topic)
+            if (
+                0 < len(partitions) < channel.size
+            ):  # if it is not this client that has not heard of them all yet
+                await self._consumer._client.force_metadata_update()
+                partitions = self._partitions(topic)
+            if partitions and len(partitions) != channel.size:
+                _log.info("topic %s has %d partitions by now", topic, len(partitions))
+                channel.keep(partitions)
+                self._spread(topic, channel, partitions)
+                self._assign()
+
+    def _partitions(self, topic: str) -> Sequence[int]:
+        return sorted(self._consumer.partitions_for_topic(topic) or ())
+
+    def _spread(self, topic: str, channel: Channel, partitions: Sequence[int]) -> None:
         """Let each reading have the partitions that it needs now; those of before go on to be read, too."""
-        again = False
-        for reading in list(channel):
-            more = set(needed(reading.pattern, partitions)).difference(reading.next)
-            if more:
-                channel.leave(reading)
-                reading.next.update(dict.fromkeys(more, 0))
-                again |= self._join(reading, len(partitions))
-        for reading in self._behind:
-            if reading.pattern.stem == topic:
-                for number in needed(reading.pattern, partitions):
-                    reading.next.setdefault(number, 0)
-        return again
+        for reading in [one for one in self._behind if one.pattern.stem == topic]:
+            reading.fit(partitions)
+        for reading in [one for one in channel if not one.fits(partitions)]:
+            channel.leave(reading)
+            reading.fit(partitions)
+            self._join(reading, len(partitions))
 
     def _hand_on(self, channel: Channel, partition: int, records: Iterable[Any]) -> None:
         positions = channel.positions
@@ -269,7 +272,7 @@ class Live:
                     _feed(reading, records)
             if reading.outlet.ready:  # else what found no room is read again
                 for place, offset in reached(self._second).items():
-                    reading.next[place.partition] = max(offset, reading.next.get(place.partition, 0))
+                    reading.move(place.partition, partial(max, offset))
             if reading in self._behind and self._caught_up(reading):
                 self._behind.remove(reading)
                 if self._join(reading, len(self._second.partitions_for_topic(topic) or ())):
