@@ -81,6 +81,7 @@ class MqttTransport:
             raise ConfigError(f"{self._shown}: mode={given['mode']!r} is none of {', '.join(_MODES)}")
         self._encode = _MODES[str(given["mode"])]
         self._connection: Connection | None = None
+        self._closing = False
         self._capabilities = replace(_CAPABILITIES, last_value=self._retain is not None)
         self._routes: dict[int, Route] = {}
         self._topics: dict[str, Route] = {}
@@ -110,6 +111,8 @@ class MqttTransport:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
+        if self._closing:
+            raise TransportError(f"{self._shown} is still closing: await close() first")
         connection = Connection(self._settings, self._receive, self._on_contact, self._on_refusal)
         await connection.open()
         self._connection = connection
@@ -200,9 +203,11 @@ class MqttTransport:
         if self._connection is None:
             return
         connection, self._connection = self._connection, None
+        self._closing = True
         try:
             await connection.close(self._drain)
         finally:
+            self._closing = False
             self._stop()
 
     def abort(self) -> None:
