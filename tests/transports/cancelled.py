@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from comity.sdk.ports import Guarantee, Transport
+from comity.sdk.ports import Transport
 
-from .harness import Acking, Inbox, MakeTransport, frame, settle, until, until_only
+from .harness import Acking, Inbox, MakeTransport, best, frame, settle, until, until_only
 
 __all__ = [
     "test_a_connection_whose_closing_was_cancelled_leaves_nothing_once_closed",
@@ -59,12 +59,6 @@ async def exchange(sender: Transport, address: str, *inboxes: Inbox) -> None:
     for number in range(20):
         await sender.publish(address, frame(b"%d" % number), guarantee=best(sender))
     await until(lambda: {one for inbox in inboxes for one in inbox.datas} >= {b"%d" % n for n in range(20)})
-
-
-def best(transport: Transport) -> Guarantee:
-    """At least once, where it is offered."""
-    guarantees = transport.capabilities.guarantees
-    return Guarantee.AT_LEAST_ONCE if Guarantee.AT_LEAST_ONCE in guarantees else Guarantee.AT_MOST_ONCE
 
 
 @GROUPS

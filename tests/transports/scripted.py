@@ -16,9 +16,9 @@ from typing import Any, Final, TypeAlias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from comity.sdk.ports import Delivery, Guarantee, Subscription, Transport
+from comity.sdk.ports import Delivery, Subscription, Transport
 
-from .harness import Acking, MakeTransport, frame, settle, until, until_only
+from .harness import Acking, MakeTransport, best, frame, settle, until, until_only
 
 __all__ = ["test_whatever_is_done_in_whatever_order_what_was_promised_arrives"]
 
@@ -79,15 +79,11 @@ class World:
 
     async def publish(self, conn: int, count: int) -> None:
         """Send `count` messages to the keys in turn, each known to be with the broker before the next."""
-        transport = self._conns[conn]
-        sure = Guarantee.AT_LEAST_ONCE in transport.capabilities.guarantees
-        guarantee = Guarantee.AT_LEAST_ONCE if sure else Guarantee.AT_MOST_ONCE
         for _ in range(count):
             number = len(self._sent)
             key, data = KEYS[number % len(KEYS)], b"%d" % number
-            await transport.publish(f"{self._channel}.{key}", frame(data), guarantee=guarantee)
+            await self._send(self._conns[conn], f"{self._channel}.{key}", data)
             self._sent.append((key, data))
-        await transport.flush()
 
     async def subscribe(self, conn: int, last: str, turns: int | None, group: str | None = None) -> None:
         """A subscription of `conn`; of a member that ends meanwhile, what it has taken counts for its group."""
@@ -95,7 +91,7 @@ class World:
         self._watches.append(watch)
         pattern = f"{self._channel}.{last}"
         work = self._conns[conn].subscribe(pattern, watch.inbox, group=group)
-        watch.subscription = await _cancelled(work, turns)
+        watch.subscription = await self._tried(work, turns)
         watch.begun = len(self._sent)
         if watch.subscription is None:
             self._silent.append((watch, len(watch.inbox)))
@@ -109,18 +105,28 @@ class World:
         """Close one that is open; again, where that was cancelled."""
         there = [watch for watch in self._watches if watch.subscription is not None]
         if index < len(there) and (subscription := there[index].subscription) is not None:
-            await _cancelled(subscription.close(), turns)
+            await self._tried(subscription.close(), turns)
             await subscription.close()
             self._end(there[index])
 
     async def reopen(self, conn: int, turns: int | None) -> None:
         """Close a connection, again where that was cancelled, and open another one instead."""
-        await _cancelled(self._conns[conn].close(), turns)
+        await self._tried(self._conns[conn].close(), turns)
         await self._conns[conn].close()
         for watch in self._watches:
             if watch.conn == conn:
                 self._end(watch)
         self._conns[conn] = await self._make()
+
+    async def _send(self, transport: Transport, address: str, data: bytes) -> None:
+        await transport.publish(address, frame(data), guarantee=best(transport))
+        await transport.flush()
+
+    async def _tried(self, work: Coroutine[Any, Any, Any], turns: int | None) -> Any:
+        return await cancelled(work, turns)
+
+    async def _settle(self) -> None:
+        await settle(*self._conns)
 
     def _end(self, watch: Watch) -> None:
         if watch.subscription is not None:
@@ -130,7 +136,7 @@ class World:
     # -------------------------------------------------------------- the model
 
     async def _check(self) -> None:
-        await settle(*self._conns)
+        await self._settle()
         for watch in self._watches:
             if watch.group is None:
                 self._check_own(watch)
@@ -145,13 +151,16 @@ class World:
 
     def _check_own(self, watch: Watch) -> None:
         for key in KEYS:
-            wanted = [data for its, data in self._sent[watch.begun :] if its == key and watch.wants(key)]
-            got = [delivery.frame.data for delivery in watch.inbox if delivery.address.endswith(key)]
-            if watch.subscription is None:
-                earlier = [data for its, data in self._sent if its == key and watch.wants(key)]
-                assert got == [data for data in earlier if data in got], "once, in order"
-            else:
-                assert got == wanted, "everything since it was there, once, in order"
+            sent = [data for its, data in self._sent if its == key and watch.wants(key)]
+            since = [data for its, data in self._sent[watch.begun :] if its == key and watch.wants(key)]
+            got = [_data(delivery) for delivery in watch.inbox if delivery.address.endswith(key)]
+            self._check_key(sent, since, got, there=watch.subscription is not None)
+
+    def _check_key(self, sent: list[bytes], since: list[bytes], got: list[bytes], *, there: bool) -> None:
+        if there:
+            assert got == since, "everything since it was there, once, in order"
+        else:
+            assert got == [data for data in sent if data in got], "once, in order"
 
     async def _check_group(self, members: list[Watch]) -> None:
         made = [watch.begun for watch in members if watch.subscription is not None or watch.inbox]
@@ -161,7 +170,10 @@ class World:
             wanted = {data for _, data in self._sent[first:]}
             await until(lambda: wanted <= {_data(one) for one in _all(members)}, 20)
         fresh = Counter(_data(delivery) for delivery in _all(members) if not delivery.redelivered)
-        assert not fresh or max(fresh.values()) == 1, "one member each, unless it is flagged"
+        self._check_shares(fresh)
+
+    def _check_shares(self, fresh: Counter[bytes]) -> None:
+        assert max(fresh.values(), default=1) == 1, "one member each, unless it is flagged"
 
     def _unbroken(self, members: list[Watch]) -> int:
         """Since when nobody joined or left, which is when nothing can be lost with a broker that keeps nothing."""
@@ -177,7 +189,7 @@ def _data(delivery: Delivery) -> bytes:
     return delivery.frame.data
 
 
-async def _cancelled(work: Coroutine[Any, Any, Any], turns: int | None) -> Any:
+async def cancelled(work: Coroutine[Any, Any, Any], turns: int | None) -> Any:
     """What `work` gives; None where it is cancelled after so many turns of the loop."""
     task = asyncio.create_task(work)
     while turns is not None and turns and not task.done():
