@@ -6,7 +6,7 @@ Whoever is cancelled, at whichever of its waits: nothing goes on in its name, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -41,9 +41,9 @@ class Attempts:
             yield turns
         assert self._done, "it is done within so many turns of the loop"
 
-    async def at(self, turns: int, work: Coroutine[Any, Any, Any]) -> Any:
+    async def at(self, turns: int, work: Awaitable[Any]) -> Any:
         """What `work` gives where it is done in so many turns of the loop; None where it was cancelled then."""
-        task = asyncio.create_task(work)
+        task = asyncio.ensure_future(work)
         while turns and not task.done():
             turns -= 1
             await asyncio.sleep(0)

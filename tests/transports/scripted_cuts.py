@@ -80,7 +80,7 @@ _played = 0
 
 
 @settings(
-    max_examples=8,
+    max_examples=70,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -91,7 +91,7 @@ async def test_whatever_is_done_and_cut_off_what_was_promised_arrives(
     global _played
     _played += 1
 
-    async def make() -> Transport:
-        return await behind(timeout=5)
+    async def make(**options: str | float) -> Transport:
+        return await behind(timeout=5, **options)
 
     await CutWorld(make, f"{space}.test.v1.cut{_played}", proxy).play(script)

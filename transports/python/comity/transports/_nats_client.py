@@ -350,6 +350,10 @@ class Connection:
                 self._settings.shown,
                 str(error) or "timed out",
             )
+        except asyncio.CancelledError:  # also where one who waited for the socket's end before was cancelled
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
         finally:
             self._client.abandon()
 
