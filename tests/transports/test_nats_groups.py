@@ -11,7 +11,7 @@ from comity.sdk.ports import Delivery
 from comity.transports import _nats_group, _nats_reading
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
-from tests.transports.harness import Inbox, frame, until
+from tests.transports.harness import Inbox, frame, until, until_only
 from tests.transports.nats_streams import SURE, acking, flags, jetstream, numbers
 
 pytestmark = pytest.mark.broker
@@ -122,3 +122,21 @@ async def test_a_paused_member_is_bounded_and_loses_nothing(nats_server: Broker,
         member.resume()
         await inbox.expect(200)
         assert numbers(inbox) == list(range(200))
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_leaving_that_is_cancelled_leaves_nothing_behind(
+    nats_server: Broker, space: str, group: str | None
+) -> None:
+    async with opened(nats_server.url, stream=600) as transport:
+        await transport.subscribe(f"{space}.test.v1.things", Inbox())  # what all share is there from now on
+        tasks = asyncio.all_tasks()
+        for turns in range(24):
+            leaving = await transport.subscribe(f"{space}.test.v1.things", Inbox(), group=group)
+            closing = asyncio.create_task(leaving.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait({closing})
+            await leaving.close()
+        await until_only(tasks)

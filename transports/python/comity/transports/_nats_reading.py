@@ -103,15 +103,17 @@ class Reading:
         self._closed = True
         self.outlet.close()
         self._connection.on_back.discard(self._stirred.set)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
         try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait({self._task})
             async with asyncio.timeout(self._streams.timeout):
                 await self._leave()
         except (TimeoutError, nats.errors.Error) as error:
             _log.warning("%s was not left in order: %s", self._pattern, str(error) or "timed out")
-        self.on_close(self)
+        finally:
+            await self._unsubscribe()
+            self.on_close(self)
 
     async def settle(self) -> None:
         """Return when all that the stream has now was handed over, or there is no room for it."""
@@ -159,6 +161,7 @@ class Reading:
         if native is not None:
             with suppress(nats.errors.Error):  # it ends with its connection just as well
                 await native.unsubscribe()
+            self._connection.native.forget(native)
 
     async def _watch(self) -> None:
         while not self._connection.closed:
