@@ -200,7 +200,8 @@ class Reading:
     def _ask(self) -> None:
         """Ask for as much as there is room for, not for each message anew."""
         room = self._room()
-        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and self._connection.connected):
+        here = self._connection.connected and self._life == self._connection.lives
+        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and here):
             return
         if self._asked and 2 * room < self._limit:
             return
