@@ -15,6 +15,7 @@ from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry, Snapshot
 from comity.transports import open_journal
 from comity.transports.brokers import Broker
+from comity.transports.journals import _jetstream_state
 from comity.transports.journals.jetstream import JetStreamJournal
 from tests.conftest import broker_or_policy
 from tests.faults.processes import eventually
@@ -236,6 +237,17 @@ async def test_truncation_under_a_reader_that_lags_is_said(url: str) -> None:
         with pytest.raises(JournalError, match="up to 900 were truncated"):
             await asyncio.wait_for(lag(), 20)
         assert seen == list(range(1, len(seen) + 1))
+
+
+async def test_following_without_permission_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_jetstream_state, "_SILENCE", 0.2)
+    denied = "{publish: {deny: ['$JS.API.CONSUMER.MSG.NEXT.>']}}"
+    users = f"authorization {{users: [{{user: bob, password: bob, permissions: {denied}}}]}}"
+    with broker_or_policy("nats", users) as broker:
+        async with open_journal(f"jetstream:{broker.url.replace('://', '://bob:bob@')}/x") as journal:
+            await journal.append(b"a")
+            with pytest.raises(JournalError, match=r"permissions violation.*msg\.next.*grant it"):
+                await read(journal, 0, 1)
 
 
 async def test_a_stream_of_several_subjects_is_no_journal(url: str, server: Broker) -> None:

@@ -15,7 +15,7 @@ from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import opened, opener
 from tests.transports.harness import Inbox, frame, settle, until
-from tests.transports.nats_streams import SURE, acking, jetstream, numbers
+from tests.transports.nats_streams import SURE, acking, flags, jetstream, numbers
 
 pytestmark = pytest.mark.broker
 
@@ -114,6 +114,28 @@ async def test_an_answer_without_a_connection_is_sent_once_there_is_one(fragile:
         async with jetstream(fragile) as other, asyncio.timeout(5):  # sooner than the server would ask again
             while (await other.consumers_info("comity_a_test_v1_things"))[0].num_ack_pending:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+
+
+async def test_what_a_server_forgot_that_it_sent_is_flagged(fragile: Broker, tmp_path: Path) -> None:
+    """One that was killed has every message, and not every note of having sent it."""
+    address, inbox = "a.test.v1.things", Inbox()
+    files = fragile.now.layout.seats[0].directory / "jetstream"
+    async with opened(fragile.url, stream=600, timeout=10) as transport:
+        await transport.subscribe(address, inbox, group="g")
+        fragile.stop()
+        (notes,) = files.rglob("obs")
+        shutil.copytree(notes, tmp_path / "notes")
+        fragile.restart()
+        await transport.publish(address, frame(b"0"), guarantee=SURE)
+        await inbox.expect(1)
+        fragile.kill()
+        shutil.rmtree(notes)
+        shutil.copytree(tmp_path / "notes", notes)
+        fragile.restart()
+        await inbox.expect(2)
+        await transport.publish(address, frame(b"1"), guarantee=SURE)
+        await inbox.expect(3)
+        assert flags(inbox)[1:] == [(0, True), (1, False)]
 
 
 async def test_a_stream_that_is_set_back_is_read_on(

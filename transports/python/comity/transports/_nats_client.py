@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import nats.errors
-from nats.aio.client import Client, Server
+from nats.aio.client import Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
@@ -81,7 +81,7 @@ class Connection:
         self._turn = asyncio.Lock()
 
     @property
-    def native(self) -> Client:
+    def native(self) -> Native:
         """nats-py's own client, for what goes beyond publishing and subscribing."""
         return self._client
 

@@ -47,6 +47,7 @@ class Member(Reading):
         self._about = f"{pattern} {group}"
         self._held: dict[str, None] = {}
         self._unsent: dict[str, bytes] = {}
+        self._doubtful = 0  # up to here a server may have sent what it does not remember: it was killed
 
     def _room(self) -> int:
         return self._limit - self._asked - len(self._held)
@@ -62,6 +63,7 @@ class Member(Reading):
         if anew:
             self._held.clear()  # the same subject for replies may mean another message now
             self._unsent.clear()
+        self._doubtful = stream.last if self._consumer and not anew else 0
         js = self._streams.js
         try:
             return await self._streams.ask(lambda: js.consumer_info(stream.name, self._name))
@@ -87,7 +89,7 @@ class Member(Reading):
             return
         item = self._item(
             message,
-            redelivered=delivered > 1,
+            redelivered=delivered > 1 or sequence <= self._doubtful,
             ack=partial(self._ack, message.reply),
             nack=partial(self._nack, message.reply, delivered),
         )

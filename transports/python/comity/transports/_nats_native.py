@@ -81,11 +81,15 @@ class Native(Client):
         for answer in list(self._resp_map.values()):
             if not answer.done():
                 answer.set_exception(nats.errors.ConnectionClosedError())
-        for subscription in self._subs.values():
-            subscription._stop_processing()
-        self._subs.clear()
+        for subscription in list(self._subs.values()):
+            self.forget(subscription)
         if writer := getattr(self._transport, "_io_writer", None):
             writer.transport.abort()
+
+    def forget(self, subscription: Subscription) -> None:
+        """End it here, as a `drain` that was given up does not."""
+        subscription._stop_processing()
+        self._remove_sub(subscription._id)
 
     async def _process_err(self, err_msg: str) -> None:
         error = nats.errors.Error(f"nats: {err_msg.strip(chr(39))}")

@@ -106,15 +106,17 @@ class Reading:
         await self._ending()
 
     async def _end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
         try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait({self._task})
             async with asyncio.timeout(self._streams.timeout):
                 await self._leave()
         except (TimeoutError, nats.errors.Error) as error:
             _log.warning("%s was not left in order: %s", self._pattern, str(error) or "timed out")
-        self.on_close(self)
+        finally:
+            await self._unsubscribe()
+            self.on_close(self)
 
     async def settle(self) -> None:
         """Return when all that the stream has now was handed over, or there is no room for it."""
@@ -162,6 +164,7 @@ class Reading:
         if native is not None:
             with suppress(nats.errors.Error):  # it ends with its connection just as well
                 await native.unsubscribe()
+            self._connection.native.forget(native)
 
     async def _watch(self) -> None:
         while not self._connection.closed:
@@ -200,7 +203,8 @@ class Reading:
     def _ask(self) -> None:
         """Ask for as much as there is room for, not for each message anew."""
         room = self._room()
-        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and self._connection.connected):
+        here = self._connection.connected and self._life == self._connection.lives
+        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and here):
             return
         if self._asked and 2 * room < self._limit:
             return

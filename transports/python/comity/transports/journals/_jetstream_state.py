@@ -184,7 +184,7 @@ class Streams:
         await self._patiently(lambda: self._js.purge_stream(self._name, seq=position + 1))
 
     async def read(self, after: int) -> AsyncGenerator[Entry]:
-        """Entries behind `after` by one consumer, until it is lost, or a message of it is."""
+        """Entries behind `after` by one consumer, until it is lost, or a message of it is. Raises `JournalError`."""
         client = self._connection.native
         config = ConsumerConfig(
             ack_policy=AckPolicy.NONE,
@@ -208,6 +208,8 @@ class Streams:
                     await client.publish(ask, _next(left), reply=inbox)
                 message = await messages.take()
                 if message is None:
+                    if denied := self._connection.denied(ask):
+                        raise JournalError(str(denied))
                     return
                 status = (message.headers or {}).get("Status")
                 if status in ("404", "408"):
