@@ -341,7 +341,8 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            self._on_contact(body[:1] == RESUMED)
+            if body[1:2] == b"\x00":  # it accepts
+                self._on_contact(body[:1] == RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
