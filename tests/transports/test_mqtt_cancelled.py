@@ -81,7 +81,7 @@ async def test_a_subscription_that_fails_lets_go_of_what_it_was_given() -> None:
                 body = len(topic).to_bytes(2) + topic + number.to_bytes(2) + b"\x02\x0b\x01{}"
                 writer.write(b"\x32" + bytes([len(body)]) + body)
 
-    async with served(early) as url, opened(url, window=4, timeout=0.2) as transport:
+    async with served(early) as url, opened(url, window=4, timeout=0.5) as transport:
         with pytest.raises(TransportError, match="no answer"):
             await transport.subscribe("a.b.v1.c", given.append)
         assert len(given) == 4
@@ -90,7 +90,7 @@ async def test_a_subscription_that_fails_lets_go_of_what_it_was_given() -> None:
 
 async def test_who_asks_while_all_identifiers_are_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mqtt_client, "_IDENTIFIERS", 8)
-    async with served(says(CONNACK)) as url, opened(url, window=8, timeout=0.2) as transport:
+    async with served(says(CONNACK)) as url, opened(url, window=8, timeout=0.5) as transport:
         publishing = (transport.publish("a.b.v1.c", frame(), guarantee=SURE) for _ in range(8))
         assert {type(each) for each in await asyncio.gather(*publishing, return_exceptions=True)} == {
             TransportError

@@ -275,9 +275,9 @@ class Connection:
     def _accept(self, link: Link, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
         resumed, self.offers = read_connack(self._settings.shown, connack)
-        keep_alive = self.offers.numbers.get(Property.KEEP_ALIVE, self._settings.connect.keep_alive)
-        if keep_alive:
-            self._beat.start(link, self._answers, keep_alive / 2)
+        own = self._settings.connect.keep_alive
+        theirs = self.offers.numbers.get(Property.KEEP_ALIVE) or own  # with 0 the broker does not watch us
+        self._beat.start(link, self._answers, min(own, theirs) / 2)
         return resumed
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
@@ -341,7 +341,8 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            self._on_contact(body[:1] == RESUMED)
+            if body[1:2] == b"\x00":  # it accepts
+                self._on_contact(body[:1] == RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
