@@ -12,7 +12,7 @@ from comity.sdk.ports import Guarantee
 from comity.transports import _kafka_client
 from comity.transports.brokers import Broker
 from comity.transports.kafka import KafkaTransport
-from tests.transports.connections import opened
+from tests.transports.connections import opened, opener
 from tests.transports.harness import Acking, Inbox, frame, until
 from tests.transports.kafka_operator import forget, make, operator
 
@@ -89,16 +89,18 @@ async def test_a_topic_that_is_made_anew_with_fewer_partitions_is_read_in_those(
         inboxes = {pattern: Inbox() for pattern in (*keys, f"{topic}.*")}
         for pattern, inbox in inboxes.items():
             await transport.subscribe(pattern, inbox)
-        for key in keys:
-            await transport.publish(key, frame(b"1"), guarantee=SURE)
-        await until(lambda: all(inboxes.values()))
+        for key in keys * 20:  # so that no partition grows past its reader's place before that hears of it
+            await transport.publish(key, frame(b"1"))
+        await transport.flush()
+        await inboxes[f"{topic}.*"].expect(160)
         await forget(kafka_server, topic)
         await make(kafka_server, topic, partitions=2)
-        async with opened(kafka_server.url, timeout=20) as other:
+        async with opener(kafka_server.url, timeout=20) as anew:
+            other = await anew()
             for key in keys:
                 await other.publish(key, frame(b"2"), guarantee=SURE)
-        await until(lambda: all(numbers(inboxes[key]) == [1, 2] for key in keys), 20)
-        await until(lambda: numbers(inboxes[f"{topic}.*"]) == [1] * 8 + [2] * 8)
+        await until(lambda: all(numbers(inboxes[key]) == [1] * 20 + [2] for key in keys), 20)
+        await until(lambda: numbers(inboxes[f"{topic}.*"]) == [1] * 160 + [2] * 8)
 
 
 async def test_what_was_deleted_before_it_was_read_is_warned_of_and_passed_over(

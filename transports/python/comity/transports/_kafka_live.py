@@ -94,21 +94,24 @@ class Live:
         """Look again at those that lag."""
         self._wake.set()
 
-    async def settle(self, readings: Iterable[Reading]) -> None:
+    async def settle(self, readings: Sequence[Reading]) -> None:
         """Return once those that are not paused have been handed all that the brokers have now."""
+        among: dict[str, set[int]] = {}
         for reading in readings:
-            ends = await self._clients.ends(reading.pattern.stem, reading.next)
+            among.setdefault(reading.pattern.stem, set()).update(reading.next)
+        ends = {topic: await self._clients.ends(topic, numbers) for topic, numbers in among.items()}
+        for reading in readings:
             async with self._clients.explaining():
-                while not (reading.outlet.paused or self._reached(reading, ends)):
+                while not (reading.outlet.paused or self._reached(reading, ends[reading.pattern.stem])):
                     self._progress.clear()
                     await self._progress.wait()
             reading.outlet.drain()
 
-    def _reached(self, reading: Reading, ends: dict[int, int]) -> bool:
+    def _reached(self, reading: Reading, ends: Mapping[int, int]) -> bool:
         channel = self._channels.get(reading.pattern.stem)
         if channel is None or reading in self._behind:
             return False
-        return all(channel.positions.get(number, 0) >= offset for number, offset in ends.items())
+        return all(channel.positions.get(number, 0) >= ends.get(number, 0) for number in reading.next)
 
     # -------------------------------------------------------------- both alike
 
