@@ -21,9 +21,9 @@ class Ending:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def begun(self) -> bool:
-        """Whether somebody has asked for it."""
-        return self._task is not None
+    def under_way(self) -> bool:
+        """Whether it has begun and not yet ended."""
+        return self._task is not None and not self._task.done()
 
     async def __call__(self) -> None:
         """Return when it has ended. Raises what its work raised."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from comity.sdk.address import Pattern
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._ending import Ending
 from comity.transports._refused import Refused
 
 __all__ = ["Message", "MqttSubscription", "Route"]
@@ -121,14 +123,14 @@ class MqttSubscription:
         route: Route,
         buffer: int,
         on_delivery: Callable[[Delivery], None],
-        on_close: Callable[[MqttSubscription], Awaitable[None]],
+        on_close: Callable[[MqttSubscription], Coroutine[Any, Any, None]],
     ) -> None:
         self.dropped = 0
         self.paused = False
         self.route = route
         self._buffer = buffer
         self._on_delivery = on_delivery
-        self._on_close = on_close
+        self._ending = Ending(partial(on_close, self))
         self._messages: deque[Message] = deque()
         self._in_hand: dict[Message, Iterator[Message]] = {}
         self._due_again: dict[int, Message] = {}
@@ -137,7 +139,6 @@ class MqttSubscription:
         self._octets = 0
         self._scheduled = False
         self._open = True
-        self._closing = False
 
     @property
     def waiting(self) -> Collection[Message]:
@@ -158,9 +159,7 @@ class MqttSubscription:
 
         Idempotent; to acknowledge afterwards does nothing.
         """
-        if not self._closing:
-            self._closing = True
-            await self._on_close(self)
+        await self._ending()
 
     def end(self) -> None:
         """End it at once, and leave what it had to the others. Idempotent."""

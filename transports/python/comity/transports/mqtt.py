@@ -33,6 +33,7 @@ from comity.sdk.address import Pattern, from_mqtt, parse_address, parse_pattern,
 from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports import _mqtt_wire as wire
+from comity.transports._ending import Ending
 from comity.transports._mqtt_client import Connection
 from comity.transports._mqtt_routes import Message, MqttSubscription, Route
 from comity.transports._mqtt_settings import LARGEST, read_settings, whole
@@ -81,7 +82,7 @@ class MqttTransport:
             raise ConfigError(f"{self._shown}: mode={given['mode']!r} is none of {', '.join(_MODES)}")
         self._encode = _MODES[str(given["mode"])]
         self._connection: Connection | None = None
-        self._closing = False
+        self._ending: Ending | None = None
         self._capabilities = replace(_CAPABILITIES, last_value=self._retain is not None)
         self._routes: dict[int, Route] = {}
         self._topics: dict[str, Route] = {}
@@ -111,7 +112,7 @@ class MqttTransport:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
-        if self._closing:
+        if self._ending is not None and self._ending.under_way:
             raise TransportError(f"{self._shown} is still closing: await close() first")
         connection = Connection(self._settings, self._receive, self._on_contact, self._on_refusal)
         await connection.open()
@@ -200,14 +201,16 @@ class MqttTransport:
 
     async def close(self) -> None:
         """Deliver what has arrived (not to those that are paused), send what waits, disconnect. Idempotent."""
-        if self._connection is None:
-            return
-        connection, self._connection = self._connection, None
-        self._closing = True
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._ending = Ending(partial(self._end, connection))
+        if self._ending is not None:
+            await self._ending()
+
+    async def _end(self, connection: Connection) -> None:
         try:
             await connection.close(self._drain)
         finally:
-            self._closing = False
             self._stop()
 
     def abort(self) -> None:
