@@ -221,24 +221,6 @@ async def test_nobody_follows_behind_the_end(url: str) -> None:
             await asyncio.wait_for(read(journal, 5, 1), 20)
 
 
-async def test_truncation_under_a_reader_that_lags_is_said(url: str) -> None:
-    """A consumer passes over what is gone without a word, and a replica's state would miss it."""
-    async with open_journal(url) as journal, open_journal(url) as other:
-        await asyncio.gather(*(journal.append(b"%d" % number) for number in range(1000)))
-        entries = journal.follow(0)
-        seen = [(await anext(entries)).position]
-        await other.save_snapshot(Snapshot(900, b""))
-        await other.truncate(900)
-
-        async def lag() -> None:
-            async for entry in entries:
-                seen.append(entry.position)
-
-        with pytest.raises(JournalError, match="up to 900 were truncated"):
-            await asyncio.wait_for(lag(), 20)
-        assert seen == list(range(1, len(seen) + 1))
-
-
 async def test_following_without_permission_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_jetstream_state, "_SILENCE", 0.2)
     denied = "{publish: {deny: ['$JS.API.CONSUMER.MSG.NEXT.>']}}"
