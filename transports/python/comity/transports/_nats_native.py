@@ -81,6 +81,7 @@ class Native(Client):
         for answer in list(self._resp_map.values()):
             if not answer.done():
                 answer.set_exception(nats.errors.ConnectionClosedError())
+                answer.exception()  # of whoever gave up before, nobody is to be told
         for subscription in list(self._subs.values()):
             self.forget(subscription)
         if writer := getattr(self._transport, "_io_writer", None):

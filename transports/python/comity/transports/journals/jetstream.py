@@ -84,9 +84,7 @@ class JetStreamJournal(JournalBase):
                 await self._opened.reach(position)
             async with aclosing(self._opened.read(position)) as entries:
                 async for entry in entries:
-                    if (
-                        entry.position > position + 1
-                    ):  # a consumer says nothing of what was truncated before it
+                    if entry.position > position + 1:  # of what is truncated a consumer says nothing
                         await self._end_behind(position)
                     position = entry.position
                     yield entry
