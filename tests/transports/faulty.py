@@ -21,6 +21,7 @@ from .scripted_cuts import test_whatever_is_done_and_cut_off_what_was_promised_a
 
 __all__ = [
     "test_a_half_open_connection_is_given_up",
+    "test_each_flush_under_way_hears_what_the_others_hear",
     "test_octets_that_come_singly_and_late_are_put_together",
     "test_what_was_published_arrives_though_the_publisher_is_cut_off",
     "test_whatever_is_done_and_cut_off_what_was_promised_arrives",
@@ -121,6 +122,24 @@ async def test_octets_that_come_singly_and_late_are_put_together(
         await transport.publish(address, frame(data), guarantee=best(transport))
     await until(lambda: len(inbox) == 20, PATIENCE)
     assert inbox.datas == datas
+
+
+async def test_each_flush_under_way_hears_what_the_others_hear(
+    behind: MakeTransport, proxy: Proxy, space: str
+) -> None:
+    """What each of them stands for may be lost, or none of it."""
+    transport = await behind(timeout=20)
+    await transport.publish(f"{space}.test.v1.things", frame(b"first"))
+    await transport.flush()
+    proxy.silence()
+    await transport.publish(f"{space}.test.v1.things", frame(b"second"))
+    flushing = [asyncio.create_task(transport.flush()) for _ in range(3)]
+    await asyncio.sleep(0)
+    proxy.cut()
+    proxy.speak()
+    outcomes = await asyncio.gather(*flushing, return_exceptions=True)
+    assert len({type(outcome) for outcome in outcomes}) == 1
+    await transport.flush()
 
 
 async def test_a_half_open_connection_is_given_up(

@@ -67,7 +67,7 @@ class Connection:
         self._unreached = len(settings.servers)
         self._published = 0
         self._confirmed = 0
-        self._lost = False
+        self._losses = self._told_losses = 0
         self._denied = Denied()
         self._deaf = Deaf(self._client, settings.shown)
         self._subscribing: list[str] = []
@@ -255,11 +255,11 @@ class Connection:
     async def flush(self) -> None:
         """Return when the server has everything published before. Raises `TransportError` where that is unknown."""
         self.check()
-        mark = self._published
-        if not self._lost:
+        mark, told = self._published, self._told_losses  # each flush that is under way hears of a loss
+        if self._losses == told:
             await self._barrier()
-        if self._lost:
-            self._lost = False
+        if self._losses > told:
+            self._told_losses = self._losses
             raise self.error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
@@ -388,7 +388,7 @@ class Connection:
             self._deaf.note(subject, sid, said, quietly=sid is None and subject in self._subscribing)
 
     async def _on_disconnect(self) -> None:
-        self._lost = self._lost or self._published > self._confirmed
+        self._losses += self._published > self._confirmed
         self._confirmed = self._published
         self._back.clear()
         if not self._loss.done():
