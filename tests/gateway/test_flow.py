@@ -168,6 +168,33 @@ async def test_what_a_broker_that_is_there_never_takes_is_given_up(monkeypatch: 
         assert gateway.tallies[Side.TO].repeated == 10
 
 
+async def test_a_refusal_that_is_never_taken_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway may lack both permissions: its direction goes on all the same."""
+    monkeypatch.setattr(_outlet, "_LONGEST_PAUSE", 0.001)
+
+    def fate(attempt: int, frame: Frame) -> None:
+        if frame.attributes.get("id") == "e1":
+            raise TransportError("not permitted")
+
+    def mute(attempt: int, frame: Frame) -> None:
+        if attempt > 0:
+            raise TransportError("not permitted either")
+
+    class Mute(Faulty):
+        """Takes no answers; what arrives is what `core` has."""
+
+        async def subscribe(self, *arguments: Any, **options: Any) -> Any:
+            return await core.subscribe(*arguments, **options)
+
+    home, asking = Faulty(fate), Mute(mute)
+    async with opened(*names("core")) as (core,), joined(home, asking, {"edge": Side.FROM}) as gateway:
+        for number in (1, 2):
+            await core.publish(*event("Lookup", "edge", number=number))
+        await until(lambda: home.datas == datas(2))
+        tally = gateway.tallies[Side.TO]
+        assert (tally.passed, tally.refused, tally.dropped) == (1, 0, 1)
+
+
 async def test_one_that_is_never_taken_does_not_condemn_those_that_a_flush_tells_of_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -232,11 +259,18 @@ async def test_a_broker_that_cannot_do_what_it_said_ends_the_gateway() -> None:
 
 
 async def test_a_connection_that_is_gone_for_good_ends_the_gateway() -> None:
+    """Whether the user waits for that or does something else inside the block."""
     tasks, outlet = set(asyncio.all_tasks()), Faulty()
-    async with opened(*names("edge")) as (edge,), joined(edge, outlet) as gateway:
-        outlet.gone.set()
+
+    async def serve(edge: Transport) -> None:
+        async with joined(edge, outlet) as gateway:
+            outlet.gone.set()
+            with pytest.raises(TransportError, match="another client took over"):
+                await gateway.wait()
+
+    async with opened(*names("edge")) as (edge,):
         with pytest.raises(TransportError, match="another client took over"):
-            await gateway.wait()
+            await serve(edge)
     await until_only(tasks)
 
 

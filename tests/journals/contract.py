@@ -120,6 +120,24 @@ async def test_only_what_a_snapshot_covers_is_truncated(make_journal: MakeJourna
             await read(journal, 0, 1)
 
 
+async def test_a_reader_that_lags_is_told_of_truncation(make_journal: MakeJournal) -> None:
+    """What it did not read is never passed over: it may have read ahead, or it is sent to the snapshot."""
+    async with make_journal() as journal:
+        positions = sorted(await asyncio.gather(*(journal.append(b"x" * 10_000) for _ in range(800))))
+        said = ""
+        async with aclosing(_generator(journal, 0)) as entries:
+            seen = [(await anext(entries)).position]
+            await journal.save_snapshot(Snapshot(positions[-100], b""))
+            await journal.truncate(positions[-100])
+            try:
+                while seen[-1] != positions[-1]:
+                    seen.append((await asyncio.wait_for(anext(entries), 20)).position)
+            except JournalError as error:
+                said = str(error)
+        assert seen == positions[: len(seen)]
+        assert len(seen) == len(positions) or "load the snapshot" in said
+
+
 async def test_positions_go_on_behind_a_truncated_journal(make_journal: MakeJournal) -> None:
     async with make_journal() as journal:
         last = [await journal.append(b"%d" % number) for number in range(4)][-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from comity.sdk.errors import ConfigError, JournalError
 from comity.sdk.ports import Durability, Entry, Snapshot
 from comity.transports import open_journal
 from comity.transports.brokers import Broker
+from comity.transports.journals import _jetstream_state
 from comity.transports.journals.jetstream import JetStreamJournal
 from tests.conftest import broker_or_policy
 from tests.faults.processes import eventually
@@ -145,8 +147,14 @@ async def test_a_snapshot_of_entries_that_are_gone_is_refused(url: str, server: 
         await journal.save_snapshot(Snapshot(await journal.append(b"a"), b"state"))
     await forget(server, f"comity-{url.rpartition('/')[2]}")
     async with open_journal(url) as journal:
-        with pytest.raises(JournalError, match="the snapshot is at 1 and the entries end at 0"):
+        with pytest.raises(JournalError, match="the snapshot is at 1 and the entries end at 0") as caught:
             await journal.load_snapshot()
+    advice = re.search(r"nats stream purge (\S+) --subject=(\S+)$", str(caught.value))
+    assert advice is not None
+    await asked(server, f"STREAM.PURGE.{advice[1]}", filter=advice[2])
+    async with open_journal(url) as journal:
+        assert await journal.load_snapshot() is None
+        assert journal.incarnation == 2, "what was numbered by the one before is not numbered again"
 
 
 async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Broker) -> None:
@@ -159,6 +167,20 @@ async def test_a_journal_made_anew_has_a_higher_incarnation(url: str, server: Br
         assert await journal.end() == 0
     async with open_journal(url, incarnation=before + 5) as journal:
         assert journal.incarnation == before + 5
+
+
+async def test_entries_without_their_incarnation_are_refused(url: str, server: Broker) -> None:
+    """Begun anew at 1, it would number again what others know by those numbers."""
+    async with open_journal(url, incarnation=5) as journal:
+        await journal.append(b"a")
+    await forget(server, f"comity-{url.rpartition('/')[2]}-state")
+    with pytest.raises(JournalError, match=r"their incarnation is lost: restore the stream comity-\w+-state"):
+        await open_journal(url).open()
+    async with open_journal(url, incarnation=6) as journal:
+        assert journal.incarnation == 6
+    async with open_journal(url) as journal:
+        assert await read(journal, 0, 1) == [Entry(1, b"a")]
+        assert journal.incarnation == 6
 
 
 async def test_a_stream_that_is_made_anew_takes_nothing_of_who_knew_the_one_before(
@@ -199,13 +221,20 @@ async def test_nobody_follows_behind_the_end(url: str) -> None:
             await asyncio.wait_for(read(journal, 5, 1), 20)
 
 
+async def test_following_without_permission_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_jetstream_state, "_SILENCE", 0.2)
+    denied = "{publish: {deny: ['$JS.API.CONSUMER.MSG.NEXT.>']}}"
+    users = f"authorization {{users: [{{user: bob, password: bob, permissions: {denied}}}]}}"
+    with broker_or_policy("nats", users) as broker:
+        async with open_journal(f"jetstream:{broker.url.replace('://', '://bob:bob@')}/x") as journal:
+            await journal.append(b"a")
+            with pytest.raises(JournalError, match=r"permissions violation.*msg\.next.*grant it"):
+                await read(journal, 0, 1)
+
+
 async def test_a_stream_of_several_subjects_is_no_journal(url: str, server: Broker) -> None:
     name = f"comity-{url.rpartition('/')[2]}"
-    client = Client()
-    await client.connect(server.url)
-    config = {"name": name, "subjects": [f"{name}.*"]}
-    await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=5)
-    await client.close()
+    await asked(server, f"STREAM.CREATE.{name}", name=name, subjects=[f"{name}.*"])
     with pytest.raises(JournalError, match="a journal's has one, without wildcards"):
         await open_journal(url).open()
 
@@ -233,9 +262,14 @@ async def test_a_follower_that_is_cancelled_as_an_entry_arrives_ends(url: str) -
 
 async def forget(server: Broker, stream: str) -> None:
     """Delete a stream, as an operator would."""
+    await asked(server, f"STREAM.DELETE.{stream}")
+
+
+async def asked(server: Broker, what: str, **config: object) -> None:
+    """Have JetStream do it, as `nats` does."""
     client = Client()
     await client.connect(server.url)
-    await client.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
+    await client.request(f"$JS.API.{what}", json.dumps(config).encode(), timeout=5)
     await client.close()
 
 

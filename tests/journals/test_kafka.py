@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -255,22 +254,6 @@ async def test_nothing_follows_what_is_not_there(url: str) -> None:
         await journal.append(b"a")
         with pytest.raises(JournalError, match="ends at 1, so nothing can follow 7"):
             await read(journal, 7, 1)
-
-
-async def test_truncation_under_a_reader_that_lags_is_said(url: str) -> None:
-    async with open_journal(url) as journal, open_journal(url) as other:
-        await asyncio.gather(*(journal.append(b"x" * 100_000) for _ in range(60)))
-        entries = journal.follow(0)
-        assert (await anext(entries)).position == 1
-        await other.save_snapshot(Snapshot(60, b""))
-        await other.truncate(60)
-        with pytest.raises(JournalError, match="load the snapshot"):
-            await asyncio.wait_for(exhaust(entries), 20)
-
-
-async def exhaust(entries: AsyncIterator[Entry]) -> None:
-    async for _ in entries:
-        pass
 
 
 async def test_processes_share_one_order_and_the_latest_snapshot(url: str) -> None:

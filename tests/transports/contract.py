@@ -25,8 +25,10 @@ from comity.sdk.errors import (
 )
 from comity.sdk.ports import Delivery, Frame, Guarantee, Json, Ordering, Transport
 
+from .cancelled import *  # noqa: F403
 from .harness import Inbox, MakeTransport, frame, settle, until, until_only
 from .kept import *  # noqa: F403
+from .scripted import *  # noqa: F403
 
 VECTORS = Path(__file__).parents[2] / "spec/core/v1/vectors/addresses.json"
 

@@ -15,23 +15,19 @@ import pytest
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
 
-from .harness import Inbox, MakeTransport, frame, settle, until
+from .harness import Inbox, MakeTransport, best, frame, settle, until
 from .proxy import Faults, Proxy
+from .scripted_cuts import test_whatever_is_done_and_cut_off_what_was_promised_arrives
 
 __all__ = [
     "test_a_half_open_connection_is_given_up",
     "test_octets_that_come_singly_and_late_are_put_together",
     "test_what_was_published_arrives_though_the_publisher_is_cut_off",
+    "test_whatever_is_done_and_cut_off_what_was_promised_arrives",
     "test_who_is_cut_off_while_subscribed_goes_on",
 ]
 
 PATIENCE = 60
-
-
-def best(transport: Transport) -> Guarantee:
-    """The most that it promises."""
-    sure = Guarantee.AT_LEAST_ONCE
-    return sure if sure in transport.capabilities.guarantees else Guarantee.AT_MOST_ONCE
 
 
 async def surely(transport: Transport, address: str, datas: list[bytes]) -> None:

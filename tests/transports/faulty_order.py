@@ -9,8 +9,8 @@ import asyncio
 
 from comity.sdk.ports import Guarantee, Transport
 
-from .faulty import PATIENCE, acknowledging, best, firsts, surely
-from .harness import Inbox, MakeTransport, frame, until
+from .faulty import PATIENCE, acknowledging, firsts, surely
+from .harness import Inbox, MakeTransport, best, frame, until
 from .proxy import Proxy
 
 __all__ = [

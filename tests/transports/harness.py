@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from comity.sdk.ports import Delivery, Frame, Transport
+from comity.sdk.ports import Delivery, Frame, Guarantee, Transport
 from comity.transports.brokers import Broker
 
-__all__ = ["Acking", "Inbox", "MakeTransport", "frame", "halted", "settle", "until", "until_only"]
+__all__ = ["Acking", "Inbox", "MakeTransport", "best", "frame", "halted", "settle", "until", "until_only"]
 
 
 class MakeTransport(Protocol):
@@ -70,6 +70,12 @@ class Acking(Inbox):
 def frame(data: bytes = b"{}", **attributes: str) -> Frame:
     """A small event."""
     return Frame({"specversion": "1.0", "id": "1", "source": "/test", "type": "Test"} | attributes, data)
+
+
+def best(transport: Transport) -> Guarantee:
+    """The most that it promises."""
+    sure = Guarantee.AT_LEAST_ONCE
+    return sure if sure in transport.capabilities.guarantees else Guarantee.AT_MOST_ONCE
 
 
 async def settle(*transports: Transport) -> None:

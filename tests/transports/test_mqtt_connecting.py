@@ -94,6 +94,9 @@ async def test_a_broker_without_subscription_identifiers_is_refused() -> None:
         "mqtt://h?window=65536",
         "mqtt://h?mode=avro",
         "mqtt://h?retain=0",
+        "mqtt://h?retain=4294967296",
+        "mqtt://h?grace=4294967296",
+        "mqtt://h?session=4294967296",
     ],
 )
 def test_a_wrong_url_is_refused(bad: str) -> None:

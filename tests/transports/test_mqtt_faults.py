@@ -63,21 +63,25 @@ async def test_who_waits_while_disconnected_is_told_why(fragile: Broker) -> None
             await transport.flush()
 
 
-async def test_a_connection_on_which_nothing_is_heard_is_given_up() -> None:
+@pytest.mark.parametrize(
+    ("own", "theirs"), [(10, [1]), (1, [0, 600])], ids=["the broker asks for it", "the broker does not care"]
+)
+async def test_a_connection_on_which_nothing_is_heard_is_given_up(own: int, theirs: list[int]) -> None:
     connections = 0
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         await reader.read(1000)
-        writer.write(b"\x20\x06\x00\x00\x03\x13\x00\x01")  # keep alive: one second
+        keep_alive = theirs[(connections - 1) % len(theirs)]
+        writer.write(b"\x20\x06\x00\x00\x03\x13" + keep_alive.to_bytes(2))
         while await reader.read(1000):
             pass
 
     async with served(mute) as url:
-        transport = connect(url, timeout=0.5)
+        transport = connect(url, timeout=0.5, keepalive=own)
         await transport.open()
-        await until(lambda: connections > 1)
+        await until(lambda: connections > len(theirs))
         with pytest.raises(TransportError, match="no answer"):
             await transport.flush()
         await transport.close()

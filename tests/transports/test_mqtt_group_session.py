@@ -16,6 +16,7 @@ from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.harness import Inbox, frame, settle, until
 from tests.transports.mqtt_servers import SURE, acknowledging, inside
+from tests.transports.proxy import proxied
 
 pytestmark = pytest.mark.broker
 
@@ -113,6 +114,22 @@ async def test_only_who_joins_a_group_is_connected_anew_and_once(mqtt_server: Br
         link = inside(brief)._link
         await brief.subscribe(address, Inbox(), group="g")
         assert inside(brief)._link is link, "its session is short enough"
+
+
+async def test_who_joins_several_groups_at_once_is_connected_anew_once(
+    mqtt_server: Broker, space: str
+) -> None:
+    address, joined = f"{space}.test.v1.things", [Inbox() for _ in range(5)]
+    with proxied(int(mqtt_server.url.rpartition(":")[2])) as proxy:
+        async with opened(f"mqtt://127.0.0.1:{proxy.port}") as transport:
+            joining = (
+                transport.subscribe(address, inbox, group=f"g{number}") for number, inbox in enumerate(joined)
+            )
+            await asyncio.gather(*joining)
+            assert proxy.accepted == 2
+            await transport.publish(address, frame())
+            for inbox in joined:
+                await inbox.expect(1)
 
 
 async def test_what_is_published_while_joining_arrives_once(mqtt_server: Broker, space: str) -> None:

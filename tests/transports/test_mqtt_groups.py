@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Guarantee, Transport
 from comity.transports import connect
 from comity.transports.brokers import Broker
@@ -36,9 +37,13 @@ async def test_closing_waits_until_the_member_has_acknowledged(mqtt_server: Brok
         closing = asyncio.create_task(leaver.close())
         await settle(sender)
         assert not closing.done()
+        with pytest.raises(TransportError, match="still closing"):
+            await leaver.open()
         for delivery in held:
             delivery.ack()
         await closing
+        await leaver.open()
+        await leaver.close()
     await until_only(tasks)
 
 

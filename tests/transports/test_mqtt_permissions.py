@@ -18,7 +18,7 @@ from tests.conftest import broker_or_policy
 from tests.transports.certificates import Authority
 from tests.transports.connections import opened, refused
 from tests.transports.harness import Inbox, frame
-from tests.transports.mqtt_servers import SURE, served
+from tests.transports.mqtt_servers import SURE, inside, served
 
 pytestmark = pytest.mark.broker
 
@@ -99,6 +99,19 @@ async def test_what_is_not_permitted_at_most_once_is_told_by_the_next_flush(guar
         await transport.subscribe("open.test.v1.things", inbox)
         await transport.publish("open.test.v1.things", frame())
         await inbox.expect(1)
+
+
+async def test_a_client_of_a_name_that_goes_on_with_what_is_not_permitted_is_told_that_it_may_be_that(
+    guarded: Broker, space: str
+) -> None:
+    """It cannot be told from another client of that name: both end the connection without a word."""
+    async with opened(as_user(guarded, "bob:bob"), client=f"client-{space}") as transport:
+        async with asyncio.timeout(20):
+            while not inside(transport)._over:
+                await transport.publish("closed.test.v1.things", frame())
+                with pytest.raises(TransportError):
+                    await transport.flush()
+        assert "or is it not permitted what it publishes at most once" in str(await transport.lost())
 
 
 async def test_a_death_notice_that_is_not_permitted_is_not_published(guarded: Broker) -> None:

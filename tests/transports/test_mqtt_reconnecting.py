@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from comity.sdk.ports import Delivery
 from comity.transports.brokers import Broker
 from tests.transports.connections import opened
 from tests.transports.harness import Inbox, frame, until
@@ -60,3 +61,64 @@ async def test_a_subscription_that_is_refused_at_a_reconnection_ends_alone(
         await transport.subscribe("a.b.v1.revoked", Inbox())
         assert connections == 2
         assert len(inside(transport)._topics.identifiers) == 2
+
+
+async def test_each_flush_under_way_hears_that_the_connection_broke(mqtt_server: Broker) -> None:
+    """What one of them stands for may be lost, whichever is asked first."""
+    async with opened(mqtt_server.url) as transport:
+        for _ in range(2):
+            await transport.publish("a.b.v1.c", frame())
+        flushing = [asyncio.create_task(transport.flush()) for _ in range(2)]
+        await asyncio.sleep(0)
+        is_up = cut(transport)
+        for outcome in await asyncio.gather(*flushing, return_exceptions=True):
+            assert "may not have arrived" in str(outcome)
+        await until(is_up)
+        await transport.flush()
+
+
+async def test_what_a_flush_has_confirmed_is_in_doubt_no_more(mqtt_server: Broker) -> None:
+    """Also where it was published without a connection."""
+    async with opened(mqtt_server.url) as transport:
+        await until(cut(transport))
+        is_up = cut(transport)
+        await until(lambda: not inside(transport)._up.is_set())
+        await transport.publish("a.b.v1.c", frame())
+        await transport.flush()
+        assert is_up()
+        await until(cut(transport))
+        await transport.flush()
+
+
+async def test_what_was_refused_outlives_a_broker_that_forgot_it_and_the_next_break() -> None:
+    """The second broker resumes a session that has never heard of it, so nobody else can deliver it."""
+    topic, connections, taken = b"a/b/v1/c", 0, Inbox()
+
+    async def forget(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        own = connections
+        await reader.read(1000)
+        writer.write(b"\x20\x03" + bytes([own == 3]) + b"\x00\x00")
+        while packet := await reader.read(1000):
+            if packet[0] in (0x82, 0xA2):
+                answer = b"\x90\x04" if packet[0] == 0x82 else b"\xb0\x04"
+                writer.write(answer + packet[2:4] + b"\x00\x01")
+            elif packet[0] == 0xC0:
+                writer.write(b"\xd0\x00")
+            if packet[0] == 0x82 and own == 1:
+                body = len(topic).to_bytes(2) + topic + b"\x00\x01\x02\x0b\x01{}"
+                writer.write(b"\x32" + bytes([len(body)]) + body)
+
+    def refuse(delivery: Delivery) -> None:
+        taken(delivery)
+        if len(taken) < 5:
+            delivery.nack()
+
+    async with served(forget) as url, opened(url, timeout=2) as transport:
+        await transport.subscribe("a.b.v1.c", refuse)
+        await until(lambda: len(taken) == 4)
+        for _ in range(2):
+            await until(cut(transport))
+        assert connections == 3
+        await taken.expect(5)

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from nats.errors import ConnectionClosedError
 from nats.js.errors import APIError
 
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery
-from comity.transports import _nats_reading
+from comity.transports import _nats_reading, connect
 from comity.transports._nats_reading import Live
 from comity.transports.brokers import Broker
+from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
 from tests.transports.connections import flood, opened
 from tests.transports.harness import Inbox, frame, until
@@ -72,6 +74,39 @@ async def test_510_a_consumer_that_falls_silent_is_replaced(
         await transport.publish(address, frame(b"1"), guarantee=SURE)
         await inbox.expect(2)
         assert numbers(inbox) == [0, 1]
+
+
+async def test_a_subscription_that_is_closed_as_an_answer_arrives_ends(
+    nats_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11's `wait_for`, by which nats-py waits for answers, may swallow the cancellation."""
+    monkeypatch.setattr(_nats_reading, "_FIRST_PAUSE", 0.0)
+    address = f"{space}.test.v1.things"
+    async with opened(nats_server.url, stream=600) as transport:
+        for turns in range(16):
+            subscription = await transport.subscribe(address, Inbox())
+            assert isinstance(subscription, Live)
+            subscription._lost = True  # pyright: ignore[reportPrivateUsage]
+            subscription._stirred.set()  # pyright: ignore[reportPrivateUsage]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                await subscription.close()
+
+
+async def test_a_request_that_is_under_way_ends_with_its_connection(nats_server: Broker) -> None:
+    transport = connect(nats_server.url)
+    assert isinstance(transport, NatsTransport)
+    await transport.open()
+    connection = transport._connection  # pyright: ignore[reportPrivateUsage]
+    assert connection is not None
+    await transport.subscribe("silent.test.v1.things", Inbox())
+    asking = asyncio.create_task(connection.native.request("silent.test.v1.things", b"", timeout=60))
+    await transport.flush()
+    await transport.close()
+    async with asyncio.timeout(15):  # long before its own
+        with pytest.raises(ConnectionClosedError):
+            await asking
 
 
 @pytest.mark.parametrize("group", [None, "g"])

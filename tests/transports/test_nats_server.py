@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 import nats
 import pytest
+from nats.aio.client import Client
 
 from comity.sdk.errors import ConfigError, TransportError
 from comity.transports import connect
 from comity.transports.brokers import Broker
 from tests.conftest import broker_or_policy
-from tests.transports.connections import opened, refused
+from tests.transports.connections import flood, opened, refused
 from tests.transports.fragile import *  # noqa: F403
-from tests.transports.harness import Inbox, frame
+from tests.transports.harness import Inbox, frame, halted, until, until_only
 
 pytestmark = pytest.mark.broker
 
@@ -144,6 +145,23 @@ async def test_a_server_that_takes_too_little_is_refused_at_start() -> None:
         await refused(broker.url, "8000 octets at most.*set its max_payload to 64KB or more")
 
 
+async def test_a_subscription_over_the_limit_is_refused_and_costs_the_others_nothing() -> None:
+    with broker_or_policy("nats", "max_subscriptions: 2") as broker:
+        async with opened(broker.url) as sender, opened(broker.url) as transport:
+            inbox = Inbox()
+            for address in ("a.b.v1.c", "a.b.v1.d"):
+                subscription = await transport.subscribe(address, inbox)
+            with pytest.raises(
+                TransportError, match="subscriptions exceeded: raise the server's max_subscri"
+            ):
+                await transport.subscribe("a.b.v1.e", inbox)
+            await sender.publish("a.b.v1.c", frame())
+            await inbox.expect(1)
+            await subscription.close()
+            await transport.subscribe("a.b.v1.e", inbox)
+            await transport.flush()  # which would say that the connection was made anew
+
+
 # ---------------------------------------------------------------- broken wires
 
 
@@ -192,6 +210,45 @@ async def test_flush_is_a_barrier() -> None:
             recorder.gate.set()
             await flushing
             assert recorder.at_ping[-1] == total
+
+
+async def test_closing_leaves_nothing_behind_where_the_server_reads_nothing(fragile: Broker) -> None:
+    transport, tasks = connect(fragile.url, timeout=0.3, outbox=8 << 20), asyncio.all_tasks()
+    await transport.open()
+    await transport.subscribe("a.b.v1.d", Inbox())
+    async with halted(fragile):
+        with pytest.raises(TransportError, match="no answer"):
+            await flood(transport, 100_000)
+        async with asyncio.timeout(10):
+            await transport.close()
+        await until_only(tasks)
+
+
+async def test_a_reconnection_that_fails_at_its_end_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second timer of its own makes the next connection look dead, and outlives it."""
+    monkeypatch.setattr(Client.flush, "__defaults__", (0.2,))
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        mine, pings = connections, 0
+        writer.write(b'INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576}\r\n')
+        while (line := await reader.readline()) and not line.startswith(b"HPUB "):
+            if line.startswith(b"PING") and (mine != 2 or pings == 0):  # the second greets and says no more
+                pings += 1
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with (
+        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+        opened(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=10) as transport,
+    ):
+        await transport.publish("a.b.v1.c", frame())
+        await until(lambda: connections == 3)
+        await transport.subscribe("a.b.v1.c", Inbox())
 
 
 # ------------------------------------------------------------------- strangers

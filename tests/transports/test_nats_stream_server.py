@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -11,10 +13,12 @@ import pytest
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
-from comity.transports import connect
+from comity.sdk.ports import Entry
+from comity.transports import connect, open_journal
 from comity.transports.brokers import Broker
 from comity.transports.nats import NatsTransport
 from tests.conftest import broker_or_policy
+from tests.journals.contract import read
 from tests.transports.connections import opened
 from tests.transports.harness import Inbox, frame, halted, settle, until, until_only
 from tests.transports.nats_streams import SURE, acking, jetstream, numbers
@@ -59,6 +63,25 @@ async def test_a_server_killed_and_restarted_under_load_loses_nothing_acknowledg
             mine = [number for number in numbers(inbox) if at <= number < at + 100]
             assert mine == list(range(at, at + 100)), "in order, nothing missing and nothing twice"
         await until(lambda: set(numbers(member)) == set(range(total)), 30)
+
+
+async def test_a_server_that_lets_little_be_asked_for_at_once_is_asked_for_so_much(fragile: Broker) -> None:
+    file, address = fragile.now.layout.seats[0].directory / "nats.conf", "a.test.v1.things"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("jetstream: {", "jetstream: {limits: {max_request_batch: 5}, "), "utf-8")
+    fragile.restart()
+    async with opened(fragile.url, stream=600) as transport:
+        inbox, member = Inbox(), Inbox()
+        await transport.subscribe(address, inbox)
+        await transport.subscribe(address, acking(member), group="g")
+        for number in range(20):
+            await transport.publish(address, frame(b"%d" % number), guarantee=SURE)
+        await inbox.expect(20)
+        await member.expect(20)
+        assert numbers(inbox) == numbers(member) == list(range(20))
+    async with open_journal(f"jetstream:{fragile.url}/small") as journal:
+        written = [Entry(await journal.append(b"%d" % number), b"%d" % number) for number in range(20)]
+        assert await read(journal, 0, 20) == written
 
 
 async def test_a_publish_that_timed_out_and_was_stored_is_stored_once(fragile: Broker) -> None:
@@ -146,29 +169,6 @@ async def test_a_stream_that_somebody_deletes_is_made_again_and_read_from_its_be
         await transport.publish(address, frame(b"3"), guarantee=SURE)
         await inbox.expect(4)
         await member.expect(4)
-
-
-async def test_an_old_acknowledgement_counts_for_nothing_in_a_stream_made_anew(
-    nats_server: Broker, space: str
-) -> None:
-    """Its messages are answered on the same subjects as those of the one before."""
-    address, stream = f"{space}.test.v1.things", f"comity_{space}_test_v1_things"
-    async with opened(nats_server.url, stream=600) as transport, jetstream(nats_server) as other:
-        inbox = Inbox()
-        await transport.subscribe(address, inbox, group="g")
-        await transport.publish(address, frame(b"old"), guarantee=SURE)
-        (old,) = await inbox.expect(1)
-        await other.delete_stream(stream)
-        await transport.publish(address, frame(b"new"), guarantee=SURE)
-        await inbox.expect(2)
-        old.ack()
-        await transport.flush()
-        (info,) = await other.consumers_info(stream)
-        assert info.num_ack_pending == 1
-        inbox[1].ack()
-        await transport.flush()
-        (info,) = await other.consumers_info(stream)
-        assert info.num_ack_pending == 0
 
 
 async def test_a_consumer_that_is_lost_is_replaced_without_a_gap(nats_server: Broker, space: str) -> None:
@@ -366,11 +366,34 @@ async def test_publishing_surely_without_permission_is_told_at_once() -> None:
     with broker_or_policy("nats", users) as broker:
         url = broker.url.replace("://", "://bob:bob@")
         async with opened(url, stream=600, timeout=60) as transport, asyncio.timeout(15):
-            with pytest.raises(TransportError, match=r"permissions violation.*grant it"):
-                await transport.publish("a.test.v1.closed.k", frame(), guarantee=SURE)
+            every = [transport.publish("a.test.v1.closed.k", frame(), guarantee=SURE) for _ in range(50)]
+            for error in await asyncio.gather(*every, return_exceptions=True):
+                assert isinstance(error, TransportError)
+                assert re.search("permissions violation.*grant it", str(error))
         async with opened(url, stream=600, timeout=1) as transport:
             with pytest.raises(TransportError, match=r"permissions violation.*stream\.create.*grant it"):
                 await transport.publish("a.test.v1.others", frame(), guarantee=SURE)
+
+
+async def test_reading_without_permission_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    users = (
+        "authorization {users: [{user: bob, password: bob, permissions: "
+        "{publish: {deny: ['$JS.API.CONSUMER.MSG.NEXT.comity_a_test_v1_closed.>', '$JS.ACK.>']}}}]}"
+    )
+    with broker_or_policy("nats", users) as broker:
+        async with opened(broker.url.replace("://", "://bob:bob@"), stream=600) as transport:
+            for group in (None, "g"):
+                with pytest.raises(TransportError, match=r"permissions violation.*msg\.next.*grant it"):
+                    await transport.subscribe("a.test.v1.closed", Inbox(), group=group)
+            member = Inbox()
+            await transport.subscribe("a.test.v1.things", acking(member), group="g")
+            for _ in range(2):
+                await transport.publish("a.test.v1.things", frame(), guarantee=SURE)
+            await member.expect(2)
+            with pytest.raises(TransportError, match=r"permissions violation.*js\.ack"):
+                await transport.flush()
+    (error,) = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert "what groups are given comes again until it is granted" in error
 
 
 async def test_a_message_over_the_streams_own_limit_is_too_large(nats_server: Broker, space: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 import comity.transports
 from comity.sdk.errors import ConfigError
@@ -13,6 +15,7 @@ from comity.transports.journals.memory import MemoryJournal
 from comity.transports.memory import MemoryTransport
 from comity.transports.mqtt import MqttTransport
 from comity.transports.nats import NatsTransport
+from tests.transports.certificates import Authority
 
 
 def test_own_schemes_need_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +88,15 @@ def test_an_option_that_there_is_not_is_named_without_what_it_was_given(scheme: 
     with pytest.raises(ConfigError, match=r"unknown option|given twice") as caught:
         connect(f"{scheme}://host?{query}")
     assert "QX7" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["kafkas", "mqtts", "tls"])
+def test_a_key_that_is_encrypted_is_refused_and_nobody_asked_on_the_terminal(
+    scheme: str, tmp_path: Path
+) -> None:
+    cert, file = Authority(tmp_path).issue("ours")
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    file.write_bytes(key.private_bytes(pem, form, serialization.BestAvailableEncryption(b"secret")))
+    with pytest.raises(ConfigError, match="the key is encrypted: decrypt it"):
+        connect(f"{scheme}://127.0.0.1:1?cert={cert}&key={file}")

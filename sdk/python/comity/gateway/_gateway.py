@@ -88,19 +88,20 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Deliver what was taken in, as far as `drain` allows, and end."""
+        """Deliver what was taken in, as far as `drain` allows, and end. Raises what ended the gateway before."""
+        tasks = [*self._tasks, *self._watching]
         for flow in self._flows:
             flow.drain()
         try:
             await asyncio.wait(self._tasks, timeout=self._drain)
         finally:
-            for task in (tasks := [*self._tasks, *self._watching]):
+            for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             await self._close()
-        for task in self._tasks:
-            if error is None and not task.cancelled():
-                task.result()
+        failures = [failure for task in tasks if not task.cancelled() and (failure := task.exception())]
+        if failures and error is None:
+            raise failures[0]
 
     async def _close(self) -> None:
         async with AsyncExitStack() as closing:

@@ -95,7 +95,8 @@ class Outlet:
             pause = min(2 * pause, _LONGEST_PAUSE)
             wave = [parcel for parcel in wave if not self._expired(parcel)]
             away = [side for side in {one.to for one in wave} if await self._flushed(self.transports[side])]
-            strikes = 0 if away else strikes + 1
+            given_up = strikes == _STRIKES  # then what is left is refusals, which have their own attempts
+            strikes = 0 if away or given_up else strikes + 1
 
     def _expired(self, parcel: _Parcel) -> bool:
         expired = self.policy.expired(parcel.send.frame, self.clock.now())

@@ -20,6 +20,8 @@ _PATIENCE: Final = 5.0
 _WHO: Final = frozenset(
     {"cert", "creds", "nkey"}
 )  # by which a server may keep users apart, as NATS does by accounts
+_PORTS: Final = dict(nats=4222, tls=4222, mqtt=1883, mqtts=8883, ws=80, wss=443, kafka=9092, kafkas=9092)
+"""Where a URL leads that names no port."""
 
 
 async def check_apart(one: str, other: str) -> None:
@@ -40,9 +42,10 @@ def _user(url: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 async def _addresses(url: str) -> set[tuple[str, int | str]]:
-    """Addresses with their ports, or with the scheme where its default port is meant."""
+    """Addresses with their ports, or with the scheme where a port that is not known here is meant."""
     parts = urlsplit(url)
     found: set[tuple[str, int | str]] = set()
+    meant = _PORTS.get(parts.scheme, parts.scheme)
     for host in parts.netloc.rpartition("@")[2].split(","):
         name, port = (one := urlsplit(f"//{host}")).hostname, one.port
         try:
@@ -50,5 +53,5 @@ async def _addresses(url: str) -> set[tuple[str, int | str]]:
                 infos = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # a timeout is an `OSError`, too
             continue
-        found |= {(str(info[4][0]), port or parts.scheme) for info in infos}
+        found |= {(str(info[4][0]), port or meant) for info in infos}
     return found

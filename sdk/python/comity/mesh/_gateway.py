@@ -38,9 +38,12 @@ async def running_gateway(
     new in each run. Raises `ConfigError` where the two cannot be joined and `TransportError` where one cannot be reached.
     """
     homes = _homes(from_url, to_url, from_namespaces, to_namespaces)
+    transports = {
+        Side.FROM: connect(from_url),
+        Side.TO: connect(to_url),
+    }  # each says what is wrong with its URL
     await check_apart(from_url, to_url)
     policy = Policy(homes, identity or Identity.generate(), profile=profile)
-    transports = {Side.FROM: connect(from_url), Side.TO: connect(to_url)}
     async with AsyncExitStack() as stack:
         for wire in transports.values():
             stack.push_async_callback(wire.close)

@@ -228,8 +228,9 @@ class Transport(Protocol):
     """Moves frames between addresses. One instance is one connection, made by `open` and ended by `close`.
 
     Closed, it may be opened again. The constructor takes the URL and keyword options and does no I/O. Every wait
-    is bounded by a configurable timeout and may be cancelled; a cancelled call leaves no task behind. Errors are
-    `TransportError`s that name the server and what to do.
+    is bounded by a configurable timeout and may be cancelled; a cancelled call leaves no task behind, `close` apart:
+    the end of a connection or subscription that has begun is gone through with, and a second call waits for it. Errors
+    are `TransportError`s that name the server and what to do.
     """
 
     @property

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._ending import Ending
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, frame_of
@@ -68,6 +69,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit = asyncio.Event()
         self._assigned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = Ending(self._end)
         self._begins: dict[int, int] = {}  # of a group that is new, as of before it was joined
         self._taking = asyncio.Lock()
         self._group = f"{pattern}/{group}"
@@ -108,28 +110,20 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def close(self) -> None:
         """Commit what is acknowledged and leave the group; the rest is for the other members. Idempotent.
 
-        It takes no longer than the timeout. Where the brokers do not answer, or this is cancelled, the group hears
-        nothing of it.
+        It takes no longer than the timeout. Where the brokers do not answer, the group hears nothing of it.
         """
         self.outlet.close()
-        tasks, self._tasks = self._tasks, []
-        if tasks:
-            await self._leave(tasks)
-        self.on_close(self)
+        if self._tasks:
+            await self._ending()
 
-    async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._clients.timeout
-        try:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await self._commit(leaving=True)
-        except asyncio.CancelledError:
-            deadline = clock()  # else its heart would beat on, and nobody be given its partitions
-            raise
-        finally:
-            await stop(self._consumer, deadline - clock())
+    async def _end(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._clients.timeout
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._commit(leaving=True)
+        await stop(self._consumer, deadline - asyncio.get_running_loop().time())
+        self.on_close(self)
 
     # --------------------------------------------------------------- rebalances
 

@@ -1,6 +1,7 @@
 """What an MQTT client waits for on one connection: CONNACK, SUBACK and UNSUBACK by packet, PINGRESP in turn.
 
-Responsible for waking who waits, also when the connection breaks. Not responsible for what is asked.
+Responsible for waking who waits, also when the connection breaks, and for what a CONNACK says. Not responsible for
+what is asked.
 """
 
 from __future__ import annotations
@@ -8,10 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from itertools import chain
+from typing import Final
 
-from comity.transports._mqtt_wire import read_properties
+from comity.sdk.errors import TransportError
+from comity.transports._mqtt_refusals import refusal
+from comity.transports._mqtt_wire import Properties, Property, read_properties
 
-__all__ = ["Answers"]
+__all__ = ["RESUMED", "Answers", "read_connack"]
+
+RESUMED: Final = b"\x01"
+"""How a CONNACK begins where the broker still knows the session."""
+
+
+def read_connack(shown: str, body: bytes) -> tuple[bool, Properties]:
+    """Whether the broker still knows the session, and what it offers.
+
+    Raises `TransportError` where it refuses the connection, or lacks what is needed here.
+    """
+    if len(body) < 2 or body[1]:
+        code = body[1] if len(body) > 1 else 0x80
+        raise TransportError(refusal(shown, code, body[2:], connecting=True))
+    offers, _ = read_properties(body, 2)
+    if offers.numbers.get(Property.IDENTIFIERS_AVAILABLE) == 0:
+        raise TransportError(f"{shown}: the broker offers no subscription identifiers: use another one")
+    return body[:1] == RESUMED, offers
 
 
 class Answers:

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Final
 
 from comity.sdk.errors import ComityError, PayloadTooLarge, RemoteProtocolError, TransportError
-from comity.transports._mqtt_answers import Answers
+from comity.transports._mqtt_answers import RESUMED, Answers, read_connack
 from comity.transports._mqtt_beat import Beat
 from comity.transports._mqtt_hand import InHand
 from comity.transports._mqtt_link import Link
-from comity.transports._mqtt_patience import FIGHT, Patience
+from comity.transports._mqtt_patience import IN_VAIN, Patience
 from comity.transports._mqtt_refusals import TAKEN_OVER, advice, refusal
 from comity.transports._mqtt_settings import Settings
 from comity.transports._mqtt_sure import Unconfirmed
@@ -33,7 +33,6 @@ from comity.transports._mqtt_wire import (
     Property,
     Publish,
     disconnect,
-    read_properties,
     read_publish,
     subscribe,
     unsubscribe,
@@ -42,7 +41,7 @@ from comity.transports._mqtt_wire import (
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
-_RESUMED: Final = b"\x01"
+_IDENTIFIERS: Final = 65535
 
 
 class Connection:
@@ -82,6 +81,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 if await self._make_contact():  # a session that an earlier process left behind
+                    self._up.clear()
                     await self._end_session()
                     await self._make_contact()
         except BaseException as error:
@@ -95,17 +95,14 @@ class Connection:
 
         MQTT says that with a new connection only; it resumes the session. Raises `TransportError`.
         """
-        connect = self._settings.connect
-        if connect.session <= seconds:
-            return
-        await self.barrier()
-        while self._link is None:  # it broke meanwhile
+        while (connect := self._settings.connect).session > seconds:
             await self.barrier()
-        self._settings = replace(self._settings, connect=replace(connect, session=seconds))
-        self._up.clear()  # what is published from here on waits for the next connection
-        self._why = "connecting anew"
-        self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
-        await self.barrier()
+            if self._link is not None and connect is self._settings.connect:  # it held, and nobody was faster
+                self._settings = replace(self._settings, connect=replace(connect, session=seconds))
+                self._up.clear()  # what is published from here on waits for the next connection
+                self._why = "connecting anew"
+                self._reconnecting = asyncio.get_running_loop().create_task(self._connect_anew())
+                await self.barrier()
 
     async def lost(self) -> TransportError:
         """See `Transport.lost`."""
@@ -171,15 +168,14 @@ class Connection:
     async def flush(self) -> None:
         """Return when the broker has everything published before. Raises `TransportError` where that is unknown."""
         self._check()
-        sent = self._unsure.sent
-        if not self._unsure.lost:
+        told = self._unsure.told  # now: each flush that is under way hears of a loss
+        if self._unsure.losses == told:
             await self.barrier()
-        if self._unsure.lost:
-            self._unsure.lost = False
+        if self._unsure.losses > told:
+            self._unsure.told = self._unsure.losses
             raise self._error(
                 "the connection broke: what was published since the last flush may not have arrived"
             )
-        self._unsure.settle(sent)
 
     async def barrier(self) -> None:
         """A round trip, waiting for reconnection where it must. Raises `TransportError` when it takes too long."""
@@ -225,13 +221,16 @@ class Connection:
         await self._round_trip()
 
     async def _end(self) -> None:
+        """Also where it is cancelled, the broker is told, and nothing is left."""
         self._closed = True
-        if self._reconnecting is not None:
-            self._reconnecting.cancel()
-            await asyncio.wait({self._reconnecting})
         self._fail_all("closed before the broker confirmed the message")
-        await self._end_session()
         self._up.set()  # nobody is to wait for what will not come
+        try:
+            if self._reconnecting is not None and not self._reconnecting.done():
+                self._reconnecting.cancel()
+                await asyncio.wait({self._reconnecting})
+        finally:
+            await self._end_session()
 
     def _fail_all(self, why: str) -> None:
         self._answers.fail(ConnectionResetError(why))
@@ -267,7 +266,6 @@ class Connection:
     async def _end_session(self, *, keep: bool = False) -> None:
         """Disconnect; the broker forgets the session, unless it is to `keep` it for its time."""
         link, self._link = self._link, None
-        self._up.clear()
         self._beat.stop()
         if link is not None:
             link.send(disconnect(keep=keep))
@@ -276,16 +274,11 @@ class Connection:
 
     def _accept(self, link: Link, connack: bytes) -> bool:
         """Take what the broker offers; whether it still knows the session."""
-        if len(connack) < 2 or connack[1]:
-            code = connack[1] if len(connack) > 1 else 0x80
-            raise TransportError(refusal(self._settings.shown, code, connack[2:], connecting=True))
-        self.offers, _ = read_properties(connack, 2)
-        if self.offers.numbers.get(Property.IDENTIFIERS_AVAILABLE) == 0:
-            raise self._error("the broker offers no subscription identifiers: use another one")
-        keep_alive = self.offers.numbers.get(Property.KEEP_ALIVE, self._settings.connect.keep_alive)
-        if keep_alive:
-            self._beat.start(link, self._answers, keep_alive / 2)
-        return connack[:1] == _RESUMED
+        resumed, self.offers = read_connack(self._settings.shown, connack)
+        own = self._settings.connect.keep_alive
+        theirs = self.offers.numbers.get(Property.KEEP_ALIVE) or own  # with 0 the broker does not watch us
+        self._beat.start(link, self._answers, min(own, theirs) / 2)
+        return resumed
 
     def _send_what_waits(self, link: Link, *, resumed: bool) -> None:
         self._sure.send_again(link.send, resumed=resumed)
@@ -295,11 +288,9 @@ class Connection:
 
     async def _connect_anew(self) -> None:
         """The same session over another connection, once the broker has answered what came by this one."""
-        sent = self._unsure.sent
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.timeout):
-                if await self._round_trip():
-                    self._unsure.settle(sent)
+                await self._round_trip()
         await self._end_session(keep=True)
         self._unsure.on_loss()
         await self._reconnect()
@@ -329,9 +320,7 @@ class Connection:
             self._patience.end(asyncio.get_running_loop().time())
         if self._patience.in_vain and self._settings.named and not self._over:
             self._over = True
-            self._why = (
-                f"lost {FIGHT} times as soon as it was made: does another client use the same ?client="
-            )
+            self._why = IN_VAIN
         if self._over:
             self._give_up()
         elif was_up and not self._closed:
@@ -352,7 +341,8 @@ class Connection:
         if not self._answers.connack.done():
             if kind != Kind.CONNACK:
                 raise RemoteProtocolError("what answers there is no MQTT broker")
-            self._on_contact(body[:1] == _RESUMED)
+            if body[1:2] == b"\x00":  # it accepts
+                self._on_contact(body[:1] == RESUMED)
             self._answers.connack.set_result(body)
         elif kind == Kind.PUBLISH:
             self._on_publish(self, read_publish(first, body))
@@ -391,12 +381,13 @@ class Connection:
         """PINGREQ and PINGRESP behind everything that was written before; False where the connection broke."""
         if self._link is None:
             return False
-        answer = self._answers.expect_pong()
+        sent, answer = self._unsure.sent, self._answers.expect_pong()
         self._link.send(PING)
         try:
             await answer
         except ConnectionResetError:
             return False
+        self._unsure.settle(sent)
         return True
 
     async def _make_room(self) -> None:
@@ -426,10 +417,11 @@ class Connection:
             self._link.send(octets)
 
     def _new_id(self) -> int:
-        while True:
-            self._last_id = self._last_id % 65535 + 1
+        for _ in range(_IDENTIFIERS):
+            self._last_id = self._last_id % _IDENTIFIERS + 1
             if self._last_id not in self._sure and self._last_id not in self._answers:
                 return self._last_id
+        raise self._error(f"{_IDENTIFIERS} messages wait for an answer, and no more can: set ?window= lower")
 
     @property
     def _waiting(self) -> int:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import random
 from typing import Final
 
-__all__ = ["FIGHT", "Patience"]
+__all__ = ["IN_VAIN", "Patience"]
 
-FIGHT: Final = 6
+_FIGHT: Final = 6
 """Connections in a row that were lost as soon as they were made, after which a named client gives up."""
+IN_VAIN: Final = (
+    f"lost {_FIGHT} times as soon as it was made: does another client use the same ?client=, "
+    "or is it not permitted what it publishes at most once"
+)
 _FIRST: Final = 0.05
 _LONGEST: Final = 2.0
 
@@ -43,7 +47,7 @@ class Patience:
         A client that has a name of its own then fights with another of that name: brokers tell neither of them, as
         mosquitto before 2.0.15.
         """
-        return self._brief >= FIGHT
+        return self._brief >= _FIGHT
 
     def next_wait(self) -> float:
         """How long to wait before the next attempt."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from comity.sdk.address import Pattern
 from comity.sdk.ports import Delivery, Frame
+from comity.transports._ending import Ending
 from comity.transports._refused import Refused
 
 __all__ = ["Message", "MqttSubscription", "Route"]
@@ -26,8 +28,8 @@ _TURN = 64  # deliveries before others on the event loop have theirs
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """What arrived; `packet` and `confirm` where it was sent at QoS 1: its identifier, and what to call when `holders`
-    subscriptions have let go of it."""
+    """What arrived; `packet` and `confirm` where it was sent at QoS 1: its identifier, 0 once the broker has forgotten
+    it, and what to call when `holders` subscriptions have let go of it."""
 
     address: str
     frame: Frame
@@ -72,9 +74,11 @@ class Route:
         """There is a new connection: the broker sends again what was not confirmed, if it `resumed` the session."""
         self._unconfirmed.clear()
         self._confirmed.set()
-        if resumed:
-            for member in self.members:
+        for member in self.members:
+            if resumed:
                 member.expect_again()
+            else:
+                member.expect_nothing()
 
     def give_back(self, messages: Iterable[Message]) -> None:
         """What a member that left has not done goes to the others of its group on this connection."""
@@ -119,14 +123,14 @@ class MqttSubscription:
         route: Route,
         buffer: int,
         on_delivery: Callable[[Delivery], None],
-        on_close: Callable[[MqttSubscription], Awaitable[None]],
+        on_close: Callable[[MqttSubscription], Coroutine[Any, Any, None]],
     ) -> None:
         self.dropped = 0
         self.paused = False
         self.route = route
         self._buffer = buffer
         self._on_delivery = on_delivery
-        self._on_close = on_close
+        self._ending = Ending(partial(on_close, self))
         self._messages: deque[Message] = deque()
         self._in_hand: dict[Message, Iterator[Message]] = {}
         self._due_again: dict[int, Message] = {}
@@ -135,7 +139,6 @@ class MqttSubscription:
         self._octets = 0
         self._scheduled = False
         self._open = True
-        self._closing = False
 
     @property
     def waiting(self) -> Collection[Message]:
@@ -156,9 +159,7 @@ class MqttSubscription:
 
         Idempotent; to acknowledge afterwards does nothing.
         """
-        if not self._closing:
-            self._closing = True
-            await self._on_close(self)
+        await self._ending()
 
     def end(self) -> None:
         """End it at once, and leave what it had to the others. Idempotent."""
@@ -204,10 +205,17 @@ class MqttSubscription:
 
     def expect_again(self) -> None:
         """The broker sends again what was not confirmed; what waits of that is not to wait twice."""
-        self._in_hand.clear()
-        self._refused.take()
-        self._times.clear()
-        self._due_again = {one.packet: one for one in self._messages if one.confirm is not None}
+        self._in_hand = {one: once for one, once in self._in_hand.items() if not one.packet}
+        self._times = {one: times for one, times in self._times.items() if not one.packet}
+        for message in self._refused.take():
+            if not message.packet:
+                self._refused.add(message, self._times[message])
+        self._due_again = {one.packet: one for one in self._messages if one.packet}
+
+    def expect_nothing(self) -> None:
+        """The broker has forgotten what was not confirmed: what is here is all there is of it."""
+        for message in (*self._in_hand, *self._refused, *self._messages):
+            message.packet = 0
 
     def _is_known(self, message: Message) -> bool:
         """Whether `message` waits already, sent over an earlier connection; it takes that one's place."""

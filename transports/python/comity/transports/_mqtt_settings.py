@@ -19,7 +19,7 @@ from comity.transports._mqtt_wire import Connect
 from comity.transports._tls import client_context
 from comity.transports._urls import masked, positive, split
 
-__all__ = ["LARGEST", "Settings", "read_settings"]
+__all__ = ["LARGEST", "Settings", "read_settings", "whole"]
 
 LARGEST: Final = 16 << 20
 """Octets of the largest packet that is received."""
@@ -55,11 +55,6 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
     user, password = (
         unquote(text) if text is not None else None for text in (parts.username, parts.password)
     )
-    window = int(positive(url, "window", given["window"], whole=True))
-    session = int(positive(url, "session", given["session"], whole=True))
-    keep_alive = int(positive(url, "keepalive", given["keepalive"], whole=True))
-    if max(window, keep_alive) > 65535 or session > 0xFFFFFFFF:
-        raise ConfigError(f"{masked(url)}: window and keepalive are at most 65535, and session 4294967295")
     return Settings(
         host=parts.hostname,
         port=parts.port or _PORTS[parts.scheme],
@@ -69,9 +64,9 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
         named="client" in given,
         connect=Connect(
             client=str(given.get("client") or f"comity-{uuid.uuid4().hex}"),
-            keep_alive=keep_alive,
-            session=session,
-            window=window,
+            keep_alive=whole(url, "keepalive", given["keepalive"], 2),
+            session=whole(url, "session", given["session"], 4),
+            window=whole(url, "window", given["window"], 2),
             largest=LARGEST,
             user=user,
             password=password,
@@ -79,6 +74,14 @@ def read_settings(url: str, given: Mapping[str, str | float]) -> Settings:
         tls=client_context(url, given, wanted=secure, scheme="wss" if web else "mqtts"),
         link=_web_link(url) if web else Link,
     )
+
+
+def whole(url: str, name: str, value: str | float, octets: int) -> int:
+    """A number above 0 that MQTT carries in so many octets. Raises `ConfigError` that names the option."""
+    number, most = int(positive(url, name, value, whole=True)), 256**octets - 1
+    if number > most:
+        raise ConfigError(f"{masked(url)}: {name}={number} is over {most}, the most that MQTT can carry")
+    return number
 
 
 def _web_link(url: str) -> Callable[..., Link]:

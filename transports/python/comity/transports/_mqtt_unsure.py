@@ -12,12 +12,13 @@ __all__ = ["Unsure"]
 
 
 class Unsure:
-    """`waiting` counts octets. What a connection took is in doubt until a round trip behind it has succeeded."""
+    """`waiting` counts octets. What a connection took is in doubt until a round trip behind it has succeeded; `losses`
+    counts connections that broke before, and `told` those of which somebody has heard."""
 
     def __init__(self) -> None:
         self.waiting = 0
         self.sent = 0
-        self.lost = False
+        self.losses = self.told = 0
         self._known = 0
         self._kept: deque[bytes] = deque()
 
@@ -40,5 +41,5 @@ class Unsure:
 
     def on_loss(self) -> None:
         """The connection broke."""
-        self.lost = self.lost or self.sent > self._known
+        self.losses += self.sent > self._known
         self._known = self.sent

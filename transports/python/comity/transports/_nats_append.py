@@ -133,9 +133,11 @@ class Appender:
             return
         loop = asyncio.get_running_loop()
         now, idle = loop.time(), self._connection.idle
+        subjects = {one.subject for one in self._waiting.values() if one.sent}
+        denied = {subject: str(said) for subject in subjects if (said := self._connection.denied(subject))}
         for one in self._waiting.values():
-            if not one.answer.done() and (denied := self._connection.denied(one.subject)):
-                one.answer.set_exception(denied)
+            if one.sent and not one.answer.done() and one.subject in denied:
+                one.answer.set_exception(TransportError(denied[one.subject]))
             elif idle and now - one.sent > _AGAIN:
                 self._send(one, now)
         self._watch = loop.call_later(_AGAIN / 2, self._look)

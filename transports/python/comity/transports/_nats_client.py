@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import nats.errors
-from nats.aio.client import Client, Server
+from nats.aio.client import Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
-from comity.transports._nats_native import Direct, Native
+from comity.transports._nats_native import TOO_MANY, Direct, Native
 from comity.transports._nats_refusals import DENIED, Deaf, Denied, advice, login_advice
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = ["Connection", "Settings"]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 2.0
+_ANSWERS: Final = "$js.ack."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Connection:
         self._denied = Denied()
         self._deaf = Deaf(self._client, settings.shown)
         self._subscribing: list[str] = []
+        self._too_many = 0
         self._told: set[str] = set()
         self._dropped: dict[int, Callable[[], None]] = {}
         self.lives = 0
@@ -79,7 +81,7 @@ class Connection:
         self._turn = asyncio.Lock()
 
     @property
-    def native(self) -> Client:
+    def native(self) -> Native:
         """nats-py's own client, for what goes beyond publishing and subscribing."""
         return self._client
 
@@ -195,7 +197,13 @@ class Connection:
 
     def denied_api(self) -> TransportError | None:
         """What the server said against asking JetStream, once."""
-        return self._refusal(self._denied.beginning("$js."))
+        return self._refusal(self._denied.beginning("$js.api."))
+
+    async def allowed(self, subject: str) -> None:
+        """Return when the server has what was pushed to `subject`. Raises `TransportError`, also where that is denied."""
+        await self._barrier()
+        if denied := self.denied(subject):
+            raise denied
 
     async def subscribe(
         self,
@@ -212,6 +220,7 @@ class Connection:
         """
         self.check()
         self._subscribing.append(subject.lower())
+        too_many = self._too_many
         try:
             subscription = await self._client.subscribe(
                 subject, queue, cb=receive, pending_msgs_limit=self._settings.inbox
@@ -223,6 +232,8 @@ class Connection:
                 await self._barrier()
                 if denied := self._deaf.of(subscription._id):
                     raise self.error(f"{denied}: grant it, or subscribe as somebody who may")
+                if self._too_many != too_many:
+                    raise self.error(f"{TOO_MANY}: raise the server's max_subscriptions, or end some first")
             except BaseException:
                 await self.unsubscribe(subscription, drain=False)
                 raise
@@ -265,7 +276,9 @@ class Connection:
                 if self._client.is_connected:
                     await self._round_trip()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s: closed before all was drained: %s", self._settings.shown, error or "timed out")
+            _log.warning(
+                "%s: closed before all was drained: %s", self._settings.shown, str(error) or "timed out"
+            )
         finally:
             await self._end()
 
@@ -333,8 +346,16 @@ class Connection:
                 await self._client.close()
         except (TimeoutError, OSError, nats.errors.Error) as error:
             _log.warning(
-                "%s: the connection did not close cleanly: %s", self._settings.shown, error or "timed out"
+                "%s: the connection did not close cleanly: %s",
+                self._settings.shown,
+                str(error) or "timed out",
             )
+        except asyncio.CancelledError:  # also where one who waited for the socket's end before was cancelled
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+        finally:
+            self._client.abandon()
 
     async def _on_error(self, error: Exception) -> None:
         if not self._opened:
@@ -345,8 +366,10 @@ class Connection:
             self._dropped.get(error.sid, _nothing)()
         elif match := DENIED.search(str(error)):
             self._on_denied(str(error).removeprefix("nats: "), *match.groups())
+        elif TOO_MANY in str(error) and self._subscribing:
+            self._too_many += 1
         elif self._back.is_set():
-            _log.warning("%s: %s", self._settings.shown, error or type(error).__name__)
+            _log.warning("%s: %s", self._settings.shown, str(error) or type(error).__name__)
         elif (text := str(self._explained(error))) not in self._told:  # once for each outage
             self._told.add(text)
             _log.warning("%s; not connected, and tried again and again", text)
@@ -354,6 +377,13 @@ class Connection:
     def _on_denied(self, said: str, what: str, subject: str, sid: str | None) -> None:
         if what == "publish":
             self._denied.note(subject, said)
+            if subject.startswith(_ANSWERS) and _ANSWERS not in self._told:
+                self._told.add(_ANSWERS)
+                _log.error(
+                    "%s: %s: what groups are given comes again until it is granted",
+                    self._settings.shown,
+                    said,
+                )
         else:
             self._deaf.note(subject, sid, said, quietly=sid is None and subject in self._subscribing)
 

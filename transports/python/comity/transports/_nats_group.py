@@ -46,14 +46,24 @@ class Member(Reading):
         self._name = _name(pattern, group)
         self._about = f"{pattern} {group}"
         self._held: dict[str, None] = {}
+        self._unsent: dict[str, bytes] = {}
+        self._doubtful = 0  # up to here a server may have sent what it does not remember: it was killed
 
     def _room(self) -> int:
         return self._limit - self._asked - len(self._held)
+
+    async def _attach(self) -> None:
+        await super()._attach()
+        unsent, self._unsent = self._unsent, {}
+        for reply, answer in unsent.items():
+            self._connection.push(reply, answer)
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
         """A group that is known goes on behind what was acknowledged; one that is new begins here."""
         if anew:
             self._held.clear()  # the same subject for replies may mean another message now
+            self._unsent.clear()
+        self._doubtful = stream.last if self._consumer and not anew else 0
         js = self._streams.js
         try:
             return await self._streams.ask(lambda: js.consumer_info(stream.name, self._name))
@@ -73,13 +83,13 @@ class Member(Reading):
         )
         return await self._streams.ask(lambda: js.add_consumer(stream.name, config))
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         if self._closed:
             self._connection.push(message.reply, b"-NAK")
             return
         item = self._item(
             message,
-            redelivered=delivered > 1,
+            redelivered=delivered > 1 or sequence <= self._doubtful,
             ack=partial(self._ack, message.reply),
             nack=partial(self._nack, message.reply, delivered),
         )
@@ -90,17 +100,22 @@ class Member(Reading):
         self.outlet.put(item, bounded=False)  # no more was asked for than there is room for
 
     def _ack(self, reply: str) -> None:
-        if reply in self._held:
-            del self._held[reply]
-            self._connection.push(reply, b"+ACK")
-            self._ask()
+        self._answer(reply, b"+ACK")
 
     def _nack(self, reply: str, delivered: int) -> None:
         """It comes again to any member, and until then takes no room here."""
-        if reply in self._held:
-            del self._held[reply]
-            self._connection.push(reply, b'-NAK {"delay": %d}' % (delay(delivered) * SECOND))
-            self._ask()
+        self._answer(reply, b'-NAK {"delay": %d}' % (delay(delivered) * SECOND))
+
+    def _answer(self, reply: str, answer: bytes) -> None:
+        """On a connection that was made anew only once it is known that the stream was not."""
+        if reply not in self._held:
+            return
+        del self._held[reply]
+        if self._connection.connected and self._life == self._connection.lives:
+            self._connection.push(reply, answer)
+        else:
+            self._unsent[reply] = answer
+        self._ask()
 
     def _sign(self) -> None:
         """What is held stays held."""

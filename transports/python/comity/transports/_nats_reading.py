@@ -24,6 +24,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from comity.sdk.address import Pattern, parse_address, to_nats
 from comity.sdk.errors import ComityError, ConfigError, TransportError
 from comity.sdk.ports import Delivery
+from comity.transports._ending import Ending
+from comity.transports._nats_refusals import at_once
 from comity.transports._nats_stream import Stream, Streams
 from comity.transports._outlet import Item, Outlet
 from comity.transports.nats_binding import decode
@@ -39,6 +41,7 @@ _HEARTBEAT: Final = 2
 _SILENCE: Final = 5.0  # seconds without a message or heartbeat, after which a consumer is taken for lost
 _SIGN: Final = 2.0
 _UNUSED: Final = 30.0  # seconds after which the server forgets a consumer of nobody
+_EARLIER: Final = 0.001  # seconds, lest rounding begin behind a message
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _LASTING: Final = 10.0
@@ -73,11 +76,13 @@ class Reading:
         self._heard = self._attached = 0.0
         self._pause = _FIRST_PAUSE
         self._lost = self._closed = False
+        self._ending = Ending(self._end)
 
     async def open(self) -> None:
         """Return when it is in force. Raises `TransportError`."""
         try:
             await self._attach()
+            await self._connection.allowed(self._next)
         except BaseException:
             await self.close()
             raise
@@ -95,20 +100,23 @@ class Reading:
 
     async def close(self) -> None:
         """End the subscription. Idempotent."""
-        if self._closed:
-            return
         self._closed = True
         self.outlet.close()
         self._connection.on_back.discard(self._stirred.set)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await self._ending()
+
+    async def _end(self) -> None:
         try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait({self._task})
             async with asyncio.timeout(self._streams.timeout):
                 await self._leave()
         except (TimeoutError, nats.errors.Error) as error:
-            _log.warning("%s was not left in order: %s", self._pattern, error or "timed out")
-        self.on_close(self)
+            _log.warning("%s was not left in order: %s", self._pattern, str(error) or "timed out")
+        finally:
+            await self._unsubscribe()
+            self.on_close(self)
 
     async def settle(self) -> None:
         """Return when all that the stream has now was handed over, or there is no room for it."""
@@ -120,7 +128,7 @@ class Reading:
         life, former = self._connection.lives, self._created
         self._lost = True  # what comes from the last one by now is read again
         await self._unsubscribe()
-        stream = await self._streams.of(self._pattern.stem, fresh=bool(former))
+        stream = await self._streams.of(self._pattern.stem, fresh=True)
         anew = bool(former) and former != stream.created
         try:
             info = await self._bind(stream, anew=anew)
@@ -139,7 +147,7 @@ class Reading:
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
         raise NotImplementedError
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         raise NotImplementedError
 
     async def _leave(self) -> None:
@@ -156,6 +164,7 @@ class Reading:
         if native is not None:
             with suppress(nats.errors.Error):  # it ends with its connection just as well
                 await native.unsubscribe()
+            self._connection.native.forget(native)
 
     async def _watch(self) -> None:
         while not self._connection.closed:
@@ -169,6 +178,8 @@ class Reading:
             now = asyncio.get_running_loop().time()
             if self._asked and self._connection.connected and now - self._heard > _SILENCE:
                 self._lost = True
+                if denied := self._connection.denied(self._next):
+                    _log.error("nothing arrives on %s: %s", self._pattern, denied)
 
     async def _attach_patiently(self) -> None:
         """Attach, after longer and longer pauses where that does not last."""
@@ -185,10 +196,15 @@ class Reading:
             except TransportError as error:
                 _log.warning("reading %s goes on later: %s", self._pattern, error)
 
+    @property
+    def _next(self) -> str:
+        return f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
+
     def _ask(self) -> None:
         """Ask for as much as there is room for, not for each message anew."""
         room = self._room()
-        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and self._connection.connected):
+        here = self._connection.connected and self._life == self._connection.lives
+        if self._closed or self._lost or room <= 0 or not (self.outlet.ready and here):
             return
         if self._asked and 2 * room < self._limit:
             return
@@ -199,8 +215,7 @@ class Reading:
             f'{{"batch":{room},"max_bytes":{_OCTETS},"expires":{_EXPIRES * SECOND},'
             f'"idle_heartbeat":{_HEARTBEAT * SECOND}}}'
         )
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer} {self._inbox}"
-        self._connection.push(subject, request.encode())
+        self._connection.push(f"{self._next} {self._inbox}", request.encode())
 
     async def _received(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
@@ -209,8 +224,7 @@ class Reading:
         elif not self._lost:
             self._asked -= 1
             fields = message.reply.split(".")
-            delivered, sequence, count = fields[4:7] if len(fields) == 9 else fields[6:9]
-            self._take(message, int(delivered), int(sequence), int(count))
+            self._take(message, *map(int, fields[4:8] if len(fields) == 9 else fields[6:10]))
         self._arrived.set()
         self._ask()
 
@@ -222,6 +236,7 @@ class Reading:
         if status in ("408", "409") and unused is not None:
             self._asked = max(0, self._asked - int(unused))
         else:
+            self._limit = at_once(headers, self._limit)
             self._lost = True
             self._stirred.set()
 
@@ -246,12 +261,13 @@ class Live(Reading):
     """A subscription without a group: it follows the stream from now on, and no longer than the process lives."""
 
     _position = 0
+    _stamp = 0  # of the message there, in nanoseconds, once one was read
     _count = 0
+    _set_back = False
 
     async def _bind(self, stream: Stream, *, anew: bool) -> ConsumerInfo:
-        begin = starting(self._since, anew=anew)
-        if self._consumer and not anew:
-            begin = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._position + 1}
+        begins = anew or not self._consumer
+        begin = starting(self._since, anew=anew) if begins else self._onwards(stream)
         config = ConsumerConfig(
             name=uuid4().hex,  # named, it is made by a subject that ends in its filter, which permissions can bind
             ack_policy=AckPolicy.NONE,
@@ -262,17 +278,44 @@ class Live(Reading):
             **begin,
         )
         info = await self._streams.ask(lambda: self._streams.js.add_consumer(stream.name, config))
-        if anew or not self._consumer:
+        if begins:
             self._position = info.delivered.stream_seq if info.delivered else 0
+            self._stamp, self._set_back = 0, False
         self._count = 0
         return info
 
-    def _take(self, message: Msg, delivered: int, sequence: int, count: int) -> None:
+    def _onwards(self, stream: Stream) -> dict[str, Any]:
+        """With the last message that was read, to see whether it is still that one; by its time where it is not.
+
+        Loss of power, or a backup, sets a stream back: its numbers come again, for other messages.
+        """
+        if not self._stamp:
+            self._position = min(self._position, stream.last)
+        if self._set_back or self._position > stream.last:
+            self._set_back = True
+            return starting(self._stamp / SECOND - _EARLIER, anew=False)
+        behind = self._position + (not self._stamp)
+        return {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": behind}
+
+    def _take(self, message: Msg, delivered: int, sequence: int, count: int, stamp: int) -> None:
         if count != self._count + 1:
             self._lost = True
             self._stirred.set()
             return
-        self._count, self._position = count, sequence
+        self._count = count
+        if sequence <= self._position:
+            if stamp == self._stamp or (self._set_back and stamp < self._stamp):
+                return  # it was read before
+            if not self._set_back:
+                self._set_back = self._lost = True
+                self._stirred.set()
+                return
+            _log.error(
+                "%s was set back: %s is read on from the time of the last message",
+                self._stream,
+                self._pattern,
+            )
+        self._position, self._stamp, self._set_back = sequence, stamp, False
         item = self._item(message, redelivered=False, ack=_nothing)
         if item is not None:
             self.outlet.put(item, bounded=False)  # no more was asked for than there is room for
@@ -284,7 +327,7 @@ class Live(Reading):
             async with asyncio.timeout(self._streams.timeout):
                 while self.outlet.ready or self._asked:
                     asked = self._consumer
-                    if (asked != consumer or still) and (found := await self._end()) is not None:
+                    if (asked != consumer or still) and (found := await self._target()) is not None:
                         # less than before where the server counted one both as delivered and as still to come
                         target = min(target, found) if asked == consumer else found
                         consumer = asked
@@ -300,7 +343,7 @@ class Live(Reading):
                 f"{self._pattern} was not read to its end within {self._streams.timeout:g} s"
             ) from error
 
-    async def _end(self) -> int | None:
+    async def _target(self) -> int | None:
         """How many messages the consumer delivers until it has delivered all that there are; None where it is lost."""
         try:
             info = await self._streams.js.consumer_info(self._stream, self._consumer)

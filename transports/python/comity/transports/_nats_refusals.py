@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import nats.errors
@@ -23,11 +23,12 @@ from comity.transports._tls import untrusted
 if TYPE_CHECKING:
     from comity.transports._nats_credentials import Credentials
 
-__all__ = ["DENIED", "Deaf", "Denied", "advice", "login_advice"]
+__all__ = ["DENIED", "Deaf", "Denied", "advice", "at_once", "login_advice"]
 
 _log = logging.getLogger(__name__)
 DENIED: Final = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"(?:.*sid "(\d+)")?')
 """What nats-py, which writes all in small letters, makes of a refusal: of what, the subject, the subscription."""
+_AT_ONCE = re.compile(r"MaxRequestBatch of ([1-9]\d*)")
 _MOST: Final = 1024  # subjects; what was refused first is forgotten first, and counted
 _AGAIN: Final = 5.0  # seconds between two attempts at a subscription that is not permitted
 
@@ -128,6 +129,12 @@ class Deaf:
         else:
             self._tried.clear()  # a connection made anew asks for all
         self._schedule()
+
+
+def at_once(headers: Mapping[str, str], most: int) -> int:
+    """How many messages may be asked for at once, `most` unless a refusal with these `headers` says less."""
+    said = _AT_ONCE.search(headers.get("Description", ""))
+    return min(most, int(said[1])) if said else most
 
 
 def login_advice(credentials: Credentials | None) -> str:

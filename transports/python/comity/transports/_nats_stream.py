@@ -49,7 +49,7 @@ _AWAY = (nats.errors.NoRespondersError, NoStreamResponseError, ServiceUnavailabl
 
 @dataclass(slots=True)
 class Stream:
-    """The stream of the channel `stem`; `created` tells it from one of the same name before it.
+    """The stream of the channel `stem`; `created` tells it from one of the same name before it, `last` was its end then.
 
     Of what was `sent` to it without asking for an answer, so many messages are `taken` for certain.
     """
@@ -57,6 +57,7 @@ class Stream:
     name: str
     stem: str
     created: str
+    last: int
     sent: int = 0
     taken: int = 0
 
@@ -123,7 +124,7 @@ class Streams:
         if known is None or fresh:
             found = await self._ensure(stem)
             known = self._known.setdefault(stem, found)
-            known.created = found.created
+            known.created, known.last = found.created, found.last
         return known
 
     async def prepare(self, stem: str) -> bool:
@@ -147,7 +148,7 @@ class Streams:
         except nats.errors.Error as error:
             raise self.explained(error, f"the stream {name}") from error
         self._check(info.config, name, stem)
-        return Stream(name, stem, str(info.created))
+        return Stream(name, stem, str(info.created), info.state.last_seq)
 
     async def _found_or_made(self, name: str, stem: str) -> StreamInfo:
         try:
@@ -275,7 +276,7 @@ class Streams:
         if isinstance(error, _AWAY):
             return self.connection.error(f"{doing}: nobody answers: see whether JetStream is up")
         if not isinstance(error, APIError):
-            return self.connection.error(f"{doing}: {error or type(error).__name__}")
+            return self.connection.error(f"{doing}: {str(error) or type(error).__name__}")
         if error.err_code == _TOO_LARGE:
             return PayloadTooLarge(str(self.connection.error(f"{doing}: over the stream's max_msg_size")))
         advice = (

@@ -40,10 +40,17 @@ def client_context(
     try:
         context = ssl.create_default_context(cafile=files.get("ca"))
         if "cert" in files:
-            context.load_cert_chain(files["cert"], files.get("key"))
+            context.load_cert_chain(files["cert"], files.get("key"), _no_password)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{masked(url)}: a certificate file cannot be used: {error}") from error
     return context
+
+
+def _no_password() -> str:
+    """Asked for by OpenSSL, which would otherwise ask on the terminal, and hold up everything until somebody answers."""
+    raise ValueError(
+        "the key is encrypted: decrypt it (openssl pkey -in FILE -out FILE), and guard the file instead"
+    )
 
 
 def untrusted(error: ssl.SSLCertVerificationError, peer: str) -> str:

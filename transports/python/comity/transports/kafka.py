@@ -27,6 +27,7 @@ from weakref import WeakKeyDictionary
 from comity.sdk.address import parse_address, parse_pattern, to_kafka
 from comity.sdk.errors import CapabilityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
+from comity.transports._ending import Ending
 from comity.transports._kafka_url import Settings, read_options, read_settings
 from comity.transports._urls import masked, positive
 from comity.transports.kafka_binding import encode
@@ -66,6 +67,7 @@ class KafkaTransport:
         self._readings: set[Reading] = set()
         self._members: set[Member] = set()
         self._refused: BaseException | None = None
+        self._ending: Ending | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -127,7 +129,7 @@ class KafkaTransport:
             self._members.add(member)
             member.on_close = self._members.discard
             return await self._kept(hub, member)
-        reading = Reading(wanted, on_delivery, self._buffer, hub.live.wake, partial(self._end, hub.live))
+        reading = Reading(wanted, on_delivery, self._buffer, hub.live.wake, partial(self._forget, hub.live))
         await hub.live.add(reading, since)
         self._readings.add(reading)
         return await self._kept(hub, reading)
@@ -162,10 +164,14 @@ class KafkaTransport:
 
         It takes up to the timeout for sending and delivering, and up to the timeout for disconnecting.
         """
-        hub, readings = self._hub, list(self._readings)
-        if hub is None:
-            return
-        self._hub = None
+        if self._hub is not None:
+            hub, self._hub = self._hub, None
+            self._ending = Ending(partial(self._end, hub))
+        if self._ending is not None:
+            await self._ending()
+
+    async def _end(self, hub: Hub) -> None:
+        readings = list(self._readings)
         try:
             members = [member.close() for member in self._members]
             await asyncio.gather(self._drain(hub, readings), *members)
@@ -195,7 +201,7 @@ class KafkaTransport:
         except TransportError as error:
             _log.warning("closing without all that was sent or received: %s", error)
 
-    def _end(self, live: Live, reading: Reading) -> None:
+    def _forget(self, live: Live, reading: Reading) -> None:
         live.remove(reading)
         self._readings.discard(reading)
 

@@ -27,14 +27,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from comity.sdk.address import Pattern, from_mqtt, parse_address, parse_pattern, to_mqtt
 from comity.sdk.errors import CapabilityError, ComityError, ConfigError, PayloadTooLarge, TransportError
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
 from comity.transports import _mqtt_wire as wire
+from comity.transports._ending import Ending
 from comity.transports._mqtt_client import Connection
 from comity.transports._mqtt_routes import Message, MqttSubscription, Route
-from comity.transports._mqtt_settings import LARGEST, read_settings
+from comity.transports._mqtt_settings import LARGEST, read_settings, whole
 from comity.transports._tls import FILES
 from comity.transports._urls import masked, options, positive
 from comity.transports.mqtt_binding import Native, decode, encode, structured
@@ -72,19 +74,20 @@ class MqttTransport:
         given = {**_NUMBERS, "mode": "binary", **options(url, (*_NUMBERS, *_TEXTS), overrides)}
         self._settings = read_settings(url, given)
         self._buffer = int(positive(url, "buffer", given["buffer"], whole=True))
-        self._group_session = int(positive(url, "group_session", given["group_session"], whole=True))
+        self._group_session = whole(url, "group_session", given["group_session"], 4)
         self._retain, self._grace = (
-            int(positive(url, name, given[name], whole=True)) if name in given else None
-            for name in ("retain", "grace")
+            whole(url, name, given[name], 4) if name in given else None for name in ("retain", "grace")
         )
         if given["mode"] not in _MODES:
             raise ConfigError(f"{self._shown}: mode={given['mode']!r} is none of {', '.join(_MODES)}")
         self._encode = _MODES[str(given["mode"])]
         self._connection: Connection | None = None
+        self._ending: Ending | None = None
         self._capabilities = replace(_CAPABILITIES, last_value=self._retain is not None)
         self._routes: dict[int, Route] = {}
         self._topics: dict[str, Route] = {}
         self._asked: dict[str, list[Frame]] = {}
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._last_identifier = 0
         self._late = 0
 
@@ -109,7 +112,8 @@ class MqttTransport:
         """Connect; fails at once where nobody listens, and in any case within the timeout."""
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
-        self._changing = asyncio.Lock()
+        if self._ending is not None and self._ending.under_way:
+            raise TransportError(f"{self._shown} is still closing: await close() first")
         connection = Connection(self._settings, self._receive, self._on_contact, self._on_refusal)
         await connection.open()
         self._connection = connection
@@ -146,7 +150,7 @@ class MqttTransport:
         if group and not self._capabilities.groups:
             raise self._lacks("shared subscriptions, and so no groups")
         topic = _filter(wanted, group)
-        async with self._changing:
+        async with self._change(topic):
             route = self._topics.get(topic) or self._new_route(wanted, group, topic)
             member = MqttSubscription(route, self._buffer, on_delivery, self._close)
             route.members.append(member)
@@ -156,7 +160,7 @@ class MqttTransport:
                         await connection.shorten_session(self._group_session)
                     await self._put_in_force(connection, route)
                 except BaseException:
-                    route.members.clear()
+                    member.end()
                     raise
         return member
 
@@ -169,7 +173,7 @@ class MqttTransport:
         connection, topic = self._opened, to_mqtt(parse_address(address))
         if not self._capabilities.last_value:
             raise self._lacks("the last value of an address (set ?retain=SECONDS where the broker can)")
-        async with self._changing:
+        async with self._change(topic):
             found = self._asked[topic] = []
             route = self._topics.get(topic) or self._new_route(parse_pattern(address), None, topic)
             try:
@@ -197,9 +201,13 @@ class MqttTransport:
 
     async def close(self) -> None:
         """Deliver what has arrived (not to those that are paused), send what waits, disconnect. Idempotent."""
-        if self._connection is None:
-            return
-        connection, self._connection = self._connection, None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._ending = Ending(partial(self._end, connection))
+        if self._ending is not None:
+            await self._ending()
+
+    async def _end(self, connection: Connection) -> None:
         try:
             await connection.close(self._drain)
         finally:
@@ -224,6 +232,10 @@ class MqttTransport:
         self._topics.clear()
 
     # ------------------------------------------------------------------- routes
+
+    def _change(self, topic: str) -> asyncio.Lock:
+        """Held by who changes what is asked of the broker for `topic`: one at a time, and the others are not delayed."""
+        return self._changing.setdefault(topic, asyncio.Lock())
 
     def _new_route(self, pattern: Pattern, group: str | None, topic: str) -> Route:
         self._last_identifier += 1
@@ -258,7 +270,7 @@ class MqttTransport:
         if connection is None or not route.shared or len(route.members) > 1:
             member.end()
         try:
-            async with self._changing:
+            async with self._change(route.topic):
                 if (
                     connection is not None
                     and route.is_without(member)

@@ -33,6 +33,7 @@ from comity.sdk.errors import (
     TransportError,
 )
 from comity.sdk.ports import Capabilities, Delivery, Frame, Guarantee, Ordering, Subscription, Transport
+from comity.transports._ending import Ending
 from comity.transports._nats_url import NUMBERS, STREAMS, TEXTS, Keeping, keeping, settings
 from comity.transports._urls import masked, options
 from comity.transports.nats_binding import Reader, decode, encode
@@ -74,6 +75,7 @@ class NatsTransport:
         self._streams: Streams | None = None
         self._subscriptions: set[NatsSubscription] = set()
         self._readings: set[Reading] = set()
+        self._ending: Ending | None = None
         self._capabilities = _CAPABILITIES if self._keeping is None else _WITH_STREAMS
 
     @property
@@ -202,9 +204,13 @@ class NatsTransport:
 
     async def close(self) -> None:
         """Deliver what has arrived (not to those that are paused), send what waits, disconnect. Idempotent."""
-        if self._connection is None:
-            return
-        connection, self._connection = self._connection, None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._ending = Ending(partial(self._end, connection))
+        if self._ending is not None:
+            await self._ending()
+
+    async def _end(self, connection: Connection) -> None:
         subscriptions, self._subscriptions = self._subscriptions, set()
         try:
             await self._leave_streams()
@@ -288,6 +294,7 @@ class NatsSubscription:
         self._on_close = on_close
         self._resumed = asyncio.Event()
         self._reader = Reader()
+        self._ending = Ending(self._end)
 
     async def start(self, subject: str, queue: str) -> None:
         """Return when the subscription is in force at the server."""
@@ -305,6 +312,9 @@ class NatsSubscription:
 
     async def close(self) -> None:
         """End the subscription; what waits in its buffer is discarded. Idempotent."""
+        await self._ending()
+
+    async def _end(self) -> None:
         await self._connection.unsubscribe(self.native, drain=False)
         self._on_close(self)
 

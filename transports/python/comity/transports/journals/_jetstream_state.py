@@ -35,6 +35,7 @@ from comity.sdk.errors import JournalError, TransportError
 from comity.sdk.ports import Entry, Snapshot
 from comity.transports._nats_append import UNDER_WAY, Appender, too_old
 from comity.transports._nats_client import Connection
+from comity.transports._nats_refusals import at_once
 from comity.transports.journals._base import Wake
 from comity.transports.journals._jetstream_url import Place
 
@@ -47,7 +48,6 @@ _TAKEN: Final = 10058  # for a stream of that name with other settings
 _CHUNK: Final = 256 << 10
 _SECOND: Final = 1_000_000_000  # of which the server counts nanoseconds
 _BATCH: Final = 256
-_NEXT: Final = json.dumps({"batch": _BATCH, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
 _SILENCE: Final = 2.5  # seconds without a message or heartbeat, after which a consumer is taken for lost
 _DISABLED: Final = 10039
 _AWAY = (
@@ -104,12 +104,18 @@ class Streams:
         # no namespace begins with an underscore, so no message of a mesh ever gets in between
         self._entries, self._state = f"_comity.journal.{place.name}", f"_comity.state.{place.name}"
         self._created = ""
+        self._batch = _BATCH
         self.incarnation = 0
 
     @property
     def max_payload(self) -> int:
         """Octets of a message with its headers."""
         return self._connection.max_payload
+
+    @property
+    def forgetting(self) -> str:
+        """The command that deletes the snapshot alone: without the rest of the state the incarnation begins anew."""
+        return f"nats stream purge {self._beside} --subject={self._state}.snapshot"
 
     async def open(self) -> None:
         """Connect; make the streams or check those that are there."""
@@ -128,7 +134,7 @@ class Streams:
             await self._ensure(self._beside, [f"{self._state}.>"], {"max_msgs_per_subject": 1})
             self._appender = Appender(self._connection, self._place.server.timeout)
             await self._appender.start()
-            self.incarnation = await self._incarnation(self._created)
+            self.incarnation = await self._incarnation(self._created, entries.state.last_seq)
         except BaseException:
             await self._connection.close([])
             raise
@@ -178,7 +184,7 @@ class Streams:
         await self._patiently(lambda: self._js.purge_stream(self._name, seq=position + 1))
 
     async def read(self, after: int) -> AsyncGenerator[Entry]:
-        """Entries behind `after` by one consumer, until it is lost, or a message of it is."""
+        """Entries behind `after` by one consumer, until it is lost, or a message of it is. Raises `JournalError`."""
         client = self._connection.native
         config = ConsumerConfig(
             ack_policy=AckPolicy.NONE,
@@ -198,10 +204,12 @@ class Streams:
             arrived = await client.subscribe(inbox, cb=messages.put)
             while True:
                 if not left:
-                    left = _BATCH
-                    await client.publish(ask, _NEXT, reply=inbox)
+                    left = self._batch
+                    await client.publish(ask, _next(left), reply=inbox)
                 message = await messages.take()
                 if message is None:
+                    if denied := self._connection.denied(ask):
+                        raise JournalError(str(denied))
                     return
                 status = (message.headers or {}).get("Status")
                 if status in ("404", "408"):
@@ -213,6 +221,7 @@ class Streams:
                         return
                     yield Entry(found.stream, message.data)
                 elif status != "100":
+                    self._batch = at_once(message.headers or {}, self._batch)
                     return
         except nats.errors.Error:
             return  # a connection that broke: whoever follows asks again, and is told if that is in vain
@@ -265,10 +274,18 @@ class Streams:
                     f"{self._place.shown}: the snapshot lacks octets: restore the stream {self._beside}"
                 )
 
-    async def _incarnation(self, created: str) -> int:
-        """One more than what was, where the stream of entries is not the one that was known."""
+    async def _incarnation(self, created: str, end: int) -> int:
+        """One more than what was, where the stream of entries is not the one that was known.
+
+        Whoever appended had put down its incarnation before.
+        """
         while True:
             found = await self._last(f"{self._state}.life")
+            if found is None and end and self._place.incarnation == 1:
+                raise JournalError(
+                    f"{self._place.shown}: there are entries, and their incarnation is lost: restore the stream "
+                    f"{self._beside}, or open with ?incarnation=N, which has to be more than it ever was"
+                )
             known: dict[str, Any] = (
                 {"created": "", "incarnation": 0} if found is None else json.loads(found[1])
             )
@@ -361,7 +378,7 @@ class Streams:
         deadline, pause = loop.time() + self._place.patience, 0.05
         while True:
             try:
-                return await _heeding(call)
+                return await call()
             except _AWAY as error:
                 if self._is_disabled(error):
                     raise JournalError(
@@ -396,14 +413,9 @@ class Streams:
         )
 
 
-async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
-    """Call, and end where that was cancelled: nats-py waits by `wait_for`, which in Python 3.11 may swallow it."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    found = await call()
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return found
+def _next(batch: int) -> bytes:
+    """A request for so many entries."""
+    return json.dumps({"batch": batch, "expires": 5 * _SECOND, "idle_heartbeat": _SECOND}).encode()
 
 
 def _is_not_found(error: APIError) -> bool:

@@ -80,13 +80,12 @@ class JetStreamJournal(JournalBase):
     async def follow(self, after: int) -> AsyncIterator[Entry]:
         position = after
         while True:
-            first, end = await self._opened.bounds()
-            if position < first - 1:
-                raise compacted(position, first - 1)
-            if position > end:
+            if position > await self._end_behind(position):
                 await self._opened.reach(position)
             async with aclosing(self._opened.read(position)) as entries:
                 async for entry in entries:
+                    if entry.position > position + 1:  # of what is truncated a consumer says nothing
+                        await self._end_behind(position)
                     position = entry.position
                     yield entry
 
@@ -105,8 +104,8 @@ class JetStreamJournal(JournalBase):
         snapshot = await self._opened.load()
         if snapshot is not None and snapshot.position > (end := await self.end()):
             raise JournalError(
-                f"{self._place.shown}: the snapshot is at {snapshot.position} and the entries end at {end}: "
-                "their stream was replaced; restore it, or delete the stream of the state as well"
+                f"{self._place.shown}: the snapshot is at {snapshot.position} and the entries end at {end}: their "
+                f"stream was replaced; restore it, or give up the snapshot: {self._opened.forgetting}"
             )
         return snapshot
 
@@ -123,6 +122,13 @@ class JetStreamJournal(JournalBase):
             await self._appending.over(self._place.patience)
         finally:
             await streams.close()
+
+    async def _end_behind(self, position: int) -> int:
+        """The last position. Raises `JournalError` where entries behind `position` were truncated."""
+        first, end = await self._opened.bounds()
+        if position < first - 1:
+            raise compacted(position, first - 1)
+        return end
 
     @property
     def _opened(self) -> Streams:
