@@ -342,7 +342,8 @@ async def test_stop_answers_what_was_taken_in_and_flushes_last() -> None:
     await session.start()
     wire.deliver(delivery("go"))
     await session.stop()
-    assert log[1:] == ["closed", "receive go", "publish answer", "flush"]
+    assert [said for said in log[1:] if said != "closed"] == ["receive go", "publish answer", "flush"]
+    assert log.index("closed") < log.index("flush")
     await session.wait()
 
 

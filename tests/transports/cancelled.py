@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from comity.sdk.errors import TransportError
 from comity.sdk.ports import Transport
 
 from .harness import Acking, Inbox, MakeTransport, best, frame, settle, until, until_only
@@ -22,6 +23,7 @@ __all__ = [
     "test_a_publish_that_was_cancelled_holds_up_nobody",
     "test_a_subscription_whose_closing_was_cancelled_takes_nothing_once_closed",
     "test_a_subscription_whose_making_was_cancelled_takes_nothing",
+    "test_what_is_under_way_when_the_connection_is_closed_ends",
 ]
 
 MOMENTS: Final = (0, 1, 2, 3, 5, 8, 13, 34, 144, 987, 10946)
@@ -144,3 +146,33 @@ async def test_a_publish_that_was_cancelled_holds_up_nobody(
         await exchange(sender, address, inbox)
         assert [data for data in inbox.datas if data != b"gone"] == [b"%d" % number for number in range(20)]
         assert inbox.datas.count(b"gone") <= 1
+
+
+async def test_what_is_under_way_when_the_connection_is_closed_ends(
+    make_transport: MakeTransport, space: str
+) -> None:
+    await make_transport()
+    loop = asyncio.get_running_loop()
+
+    async def close_after(turns: int) -> None:
+        transport, new = await make_transport(), f"{space}.test.v1.new{turns}"
+        under_way = [
+            loop.create_task(transport.publish(f"{new}a.k", frame(), guarantee=best(transport))),
+            loop.create_task(transport.publish(f"{new}b.k", frame())),
+            loop.create_task(transport.subscribe(f"{new}b.k", Inbox())),
+            loop.create_task(transport.subscribe(f"{new}c.k", Inbox(), group="g")),
+            loop.create_task(transport.flush()),
+        ]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await transport.close()
+            outcomes = await asyncio.gather(*under_way, return_exceptions=True)
+        for outcome in outcomes:
+            assert not isinstance(outcome, BaseException) or isinstance(outcome, TransportError)
+
+    await close_after(max(MOMENTS) + 1)  # what connections share is there now
+    tasks = asyncio.all_tasks()
+    for turns in MOMENTS:
+        await close_after(turns)
+        await until_only(tasks)

@@ -97,9 +97,9 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 async def until_only(tasks: set[asyncio.Task[object]]) -> None:
-    """Fail unless, within two seconds, no tasks but these are left, or others in place of these that do the same."""
-    before = Counter(map(_work, tasks))
-    await until(lambda: not Counter(map(_work, asyncio.all_tasks())) - before, 2)
+    """Fail unless, within two seconds, those that are there now have ended but these, or others that do the same."""
+    before, there = Counter(map(_work, tasks)), asyncio.all_tasks()
+    await until(lambda: not Counter(_work(task) for task in there if not task.done()) - before, 2)
 
 
 def _work(task: asyncio.Task[object]) -> str:

@@ -57,8 +57,9 @@ async def test_a_topic_that_somebody_makes_anew_is_read_from_its_beginning(
     assert f"topic {topic}, partition 0: it was read up to offset 20, and ended before that" in caplog.text
 
 
+@pytest.mark.parametrize("renewed", [False, True])
 async def test_a_topic_that_is_gone_is_made_again_by_who_knew_it(
-    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch
+    kafka_server: Broker, space: str, monkeypatch: pytest.MonkeyPatch, renewed: bool
 ) -> None:
     """Deleted by hand, or by a broker that came back with empty files: not only a new process mends it."""
     monkeypatch.setattr(_kafka_client, "_METADATA_MS", 300)
@@ -70,6 +71,9 @@ async def test_a_topic_that_is_gone_is_made_again_by_who_knew_it(
             while topic in await admin.list_topics():
                 pass
         assert isinstance(transport, KafkaTransport)
+        if renewed:  # by which all is forgotten that was heard of topics
+            transport._opened.clients._producer.spent = True
+            await transport.publish(f"{space}.test.v1.others", frame(), guarantee=SURE)
         while not await transport.prepare(topic):  # noqa: ASYNC110 - it has not heard of that yet
             await asyncio.sleep(0.01)
         await transport.subscribe(f"{topic}.k", inbox)

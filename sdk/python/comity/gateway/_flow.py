@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from comity.sdk.closing import close_all
 from comity.sdk.fairness import FairQueue
 from comity.sdk.ports import Delivery, Subscription
 
@@ -78,10 +79,7 @@ class Flow:
         """End the subscriptions; what was not acknowledged is left to the broker."""
         subscriptions, self._subscriptions = self._subscriptions, []
         self._lost += sum(subscription.dropped for subscription in subscriptions)
-        closing = (one.close() for one in subscriptions)  # at once: a broker that is away delays each
-        for outcome in await asyncio.gather(*closing, return_exceptions=True):
-            if outcome is not None:
-                raise outcome
+        await close_all(subscriptions)
 
     @property
     def lost(self) -> int:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
 
 from .clock import Clock, SystemClock
+from .closing import close_all
 from .errors import ComityError, JournalError, LocalProtocolError, TransportError
 from .fairness import FairQueue
 from .ports import (
@@ -366,8 +367,7 @@ class Session:
             if runner is not None:
                 closing.push_async_callback(_ended, runner)
             closing.callback(self._signal.set)
-            for subscription in self._subscriptions:
-                closing.push_async_callback(subscription.close)
+            closing.push_async_callback(close_all, self._subscriptions)
             self._subscriptions = []
 
     @staticmethod

@@ -18,7 +18,7 @@ import math
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as native
@@ -34,6 +34,7 @@ from comity.transports._kafka_url import Settings
 
 __all__ = ["Clients", "Settings", "stop", "watched"]
 
+T = TypeVar("T")
 _Record: TypeAlias = tuple[str, bytes | None, bytes, list[tuple[str, bytes]]]
 _Turn: TypeAlias = asyncio.Future[asyncio.Future[Any] | None]
 _Line: TypeAlias = deque[tuple[_Turn, _Record]]
@@ -60,6 +61,7 @@ class Clients:
         self._lines: dict[tuple[str, bytes | None], _Line] = {}  # of the keys for which somebody waits
         self._deadlines = Deadlines()
         self._renewal: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._topics: Any = None
         self._producer: Any = None
@@ -89,9 +91,10 @@ class Clients:
         self._deadlines.close()
 
     async def _disconnect(self) -> None:
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.wait({self._renewal})
+        for task in (work := set(self._work)):
+            task.cancel()
+        if work:
+            await asyncio.wait(work)
         ends = [] if self._producer is None else [self._producer.end()]
         if self._control is not None:
             ends.append(stop(self._control, self.timeout))
@@ -232,17 +235,33 @@ class Clients:
 
         Again where it is gone since: deleted, or the brokers came back without it.
         """
-        if self._producer.misses(topic):
+        if topic in self._known and self._producer.misses(topic):
             self._known.discard(topic)
         made = False
         if topic not in self._known:
             async with self._making.setdefault(topic, asyncio.Lock()):
                 if topic not in self._known:
                     async with self.explaining():
-                        made = await self._topics.ensure(topic)
+                        made = await self._while_open(self._topics.ensure(topic))
                     self._known.add(topic)
+                    self._producer.expect(topic)
             self._making.pop(topic, None)
         return made
+
+    async def _while_open(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives, which a closed connection ends: its clients would connect anew."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        if task.cancelled():
+            raise self.error("the connection is closed")
+        return task.result()
 
     async def partitions(self, topic: str) -> Sequence[int]:
         """The partitions of `topic` by what was heard last, for at most half a minute; it is made if missing."""
@@ -327,6 +346,7 @@ class Clients:
         """
         if self._renewal is None and not self._closed:
             self._renewal = asyncio.get_running_loop().create_task(self._replace())
+            self._work.add(self._renewal)
             self._renewal.add_done_callback(self._renewed)
         renewal = self._renewal
         async with self.explaining():
@@ -344,6 +364,7 @@ class Clients:
 
     def _renewed(self, renewal: asyncio.Task[None]) -> None:
         self._renewal = None
+        self._work.discard(renewal)
         if not renewal.cancelled():
             renewal.exception()  # told to those who waited, if any
 

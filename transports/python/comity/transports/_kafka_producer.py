@@ -41,6 +41,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         accumulator._append_batch = self._append_batch
         self.spent = False
         """Whether a batch was refused, which leaves a gap in the numbers that make it idempotent."""
+        self._expected: set[str] = set()
         self._places: dict[str, tuple[object, Sequence[TopicPartition]]] = {}
 
     async def accept(
@@ -55,7 +56,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         As `send` of aiokafka, which asks for the partitions three times for each record. Raises its errors.
         """
         if not (places := self._places_of(topic)):
-            await self.client._wait_on_metadata(topic)
+            await self._hear_of(topic)
             places = self._places_of(topic)
         if not places:
             raise native.UnknownTopicOrPartitionError(topic)
@@ -64,6 +65,16 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
             place, key, value, self._timeout, headers=headers
         )
         return future
+
+    async def _hear_of(self, topic: str) -> None:
+        """Return once the brokers tell of `topic`; aiokafka waits for ever where it is closed meanwhile."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.client._wait_on_metadata(topic)
+        except TimeoutError:
+            if self._message_accumulator._closed:
+                raise native.ProducerClosed from None
+            raise native.KafkaTimeoutError from None
 
     def accept_now(
         self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
@@ -80,11 +91,12 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         return future
 
     def misses(self, topic: str) -> bool:
-        """Whether `topic` was there when it was sent to, and is no more by what was heard since; told once."""
-        gone = topic in self._places and topic not in self._metadata._partitions
-        if gone:
-            del self._places[topic]
-        return gone
+        """Whether `topic` is not there by what was heard last, though nobody has `expect`ed it since it was."""
+        return topic not in self._expected and topic not in self._metadata._partitions
+
+    def expect(self, topic: str) -> None:
+        """`topic` is there now, which is yet to be heard."""
+        self._expected.add(topic)
 
     def _append_batch(self, builder: Any, place: TopicPartition) -> Any:
         batch = self._new_batch(builder, place)
@@ -103,6 +115,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         if known is not heard:  # what is heard takes the place of what was, and never changes
             places = tuple(TopicPartition(topic, number) for number in sorted(heard))
             self._places[topic] = heard, places
+            self._expected.discard(topic)
         return places
 
     async def begin(self) -> None:
