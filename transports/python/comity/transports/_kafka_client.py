@@ -26,6 +26,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._deadlines import Deadlines
+from comity.transports._kafka_begin import begin
 from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_quiet import quietly, teach
 from comity.transports._kafka_reach import advice, first_to_answer, told
@@ -75,11 +76,11 @@ class Clients:
         try:
             async with self.explaining():
                 self._admin = AIOKafkaAdminClient(**await self._common())
-                await self._admin.start()
+                await begin(self._admin._client, self._admin.start)
                 self._topics = Topics(self._admin, self.settings)
                 self._producer = await self._new_producer()
                 self._control = await self.consumer()
-                await self._control.start()
+                await begin(self._control._client, self._control.start)
         except BaseException:
             await self._disconnect()
             raise

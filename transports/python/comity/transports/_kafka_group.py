@@ -23,6 +23,7 @@ from comity.sdk.address import Pattern
 from comity.sdk.errors import TransportError
 from comity.sdk.ports import Delivery, Frame
 from comity.transports._ending import Ending
+from comity.transports._kafka_begin import begin
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_ledger import Ledger
 from comity.transports._kafka_live import address_of, frame_of
@@ -91,7 +92,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             )
             self._consumer.subscribe([self.pattern.stem], listener=self)
             try:
-                await self._consumer.start()
+                await begin(self._consumer._client, self._consumer.start)
                 await self._assigned
             except BaseException:
                 await stop(self._consumer, self._clients.timeout)

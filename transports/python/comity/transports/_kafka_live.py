@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from comity.sdk.address import MAX_TEXT, from_kafka
 from comity.sdk.errors import ComityError, TransportError
 from comity.sdk.ports import Frame
+from comity.transports._kafka_begin import begin
 from comity.transports._kafka_channel import Channel, Reading, needed
 from comity.transports._kafka_client import Clients, stop, watched
 from comity.transports._kafka_moved import moves
@@ -60,8 +61,8 @@ class Live:
         async with self._clients.explaining():
             self._consumer = await self._clients.consumer()
             self._second = await self._clients.consumer()
-            await self._consumer.start()
-            await self._second.start()
+            await begin(self._consumer._client, self._consumer.start)
+            await begin(self._second._client, self._second.start)
         self._tasks = [watched(self._read_on()), watched(self._catch_up())]
 
     async def close(self) -> None:

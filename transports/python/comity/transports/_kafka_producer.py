@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as native
 
+from comity.transports._kafka_begin import begin
 from comity.transports._kafka_partition import partition_of
 from comity.transports._kafka_topics import BATCH, MAX_RECORD
 
@@ -121,7 +122,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
     async def begin(self) -> None:
         """Connect. Raises aiokafka's errors, having disconnected."""
         try:
-            await self.start()
+            await begin(self.client, self.start)
         except BaseException:
             await self.end()
             raise

@@ -19,6 +19,7 @@ from aiokafka import errors as native
 from aiokafka.admin import RecordsToDelete
 
 from comity.sdk.errors import JournalError, TransportError
+from comity.transports._kafka_begin import begin
 from comity.transports._kafka_client import Clients, stop
 from comity.transports.journals._base import Wake
 from comity.transports.journals._kafka_place import Place
@@ -126,7 +127,7 @@ class Cluster(Clients):
         try:
             async with self._limited():
                 reader = await self._new_reader()
-                await reader.start()
+                await begin(reader._client, reader.start)
             reader.assign([place])
             reader.seek(place, offset)
             while True:
