@@ -50,6 +50,8 @@ async def _has_topic(to: dict[str, Any], nodes: Sequence[int]) -> bool:
     admin = AIOKafkaAdminClient(**to, request_timeout_ms=5000)
     try:
         await admin.start()
+        if admin._client.cluster.controller is None:
+            return False
         placed = {n: [*nodes[n:], *nodes[:n]] for n in range(len(nodes))}
         answer: Any = await admin.create_topics([NewTopic(_TOPIC, -1, -1, placed)])
         for _, code, *_rest in answer.topic_errors:

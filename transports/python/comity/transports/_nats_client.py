@@ -252,6 +252,13 @@ class Connection:
         self._dropped.pop(subscription._id, None)
         self._client.direct.pop(subscription._id, None)
 
+    async def told(self) -> None:
+        """Return once the server has heard what was said before, where it can be asked."""
+        if self._client.is_connected:
+            with contextlib.suppress(TimeoutError, nats.errors.Error):
+                async with asyncio.timeout(self._timeout):
+                    await self._round_trip()
+
     async def flush(self) -> None:
         """Return when the server has everything published before. Raises `TransportError` where that is unknown."""
         self.check()

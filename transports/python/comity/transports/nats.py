@@ -292,12 +292,14 @@ class NatsSubscription:
         self._connection = connection
         self._on_delivery = on_delivery
         self._on_close = on_close
+        self._shared = False
         self._resumed = asyncio.Event()
         self._reader = Reader()
         self._ending = Ending(self._end)
 
     async def start(self, subject: str, queue: str) -> None:
         """Return when the subscription is in force at the server."""
+        self._shared = bool(queue)
         self.native = await self._connection.subscribe(subject, queue, self._receive, self._count, self._take)
 
     def pause(self) -> None:
@@ -316,6 +318,8 @@ class NatsSubscription:
 
     async def _end(self) -> None:
         await self._connection.unsubscribe(self.native, drain=False)
+        if self._shared:
+            await self._connection.told()  # or its share would still come here
         self._on_close(self)
 
     def _count(self) -> None:
