@@ -155,7 +155,7 @@ async def test_what_is_under_way_when_the_connection_is_closed_ends(
 
     async def close_after(turns: int) -> None:
         transport, new = await make_transport(), f"{space}.test.v1.new{turns}"
-        under_way = [
+        under_way: list[asyncio.Task[Any]] = [
             loop.create_task(transport.publish(f"{new}a.k", frame(), guarantee=best(transport))),
             loop.create_task(transport.publish(f"{new}b.k", frame())),
             loop.create_task(transport.subscribe(f"{new}b.k", Inbox())),

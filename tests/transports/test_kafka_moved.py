@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition  # pyright: ignore[reportMissingTypeStubs]
@@ -72,7 +73,8 @@ async def test_a_topic_that_is_gone_is_made_again_by_who_knew_it(
                 pass
         assert isinstance(transport, KafkaTransport)
         if renewed:  # by which all is forgotten that was heard of topics
-            transport._opened.clients._producer.spent = True
+            clients: Any = transport._opened.clients  # pyright: ignore[reportPrivateUsage]
+            clients._producer.spent = True
             await transport.publish(f"{space}.test.v1.others", frame(), guarantee=SURE)
         while not await transport.prepare(topic):  # noqa: ASYNC110 - it has not heard of that yet
             await asyncio.sleep(0.01)
