@@ -14,13 +14,15 @@ from comity.conformance import certify, starter
 from .defects import DEFECTS, Defect
 
 PLANS, MOST_OPERATIONS = 240, 8
+FEW = 40
+"""Plans that most defects do not survive; the others meet all `PLANS`."""
 
 
-def _certified(files: dict[str, str], directory: Path) -> Any:
+def _certified(files: dict[str, str], directory: Path, plans: int = PLANS) -> Any:
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
     command = shlex.join([sys.executable, "-ESs", str(directory / "registry.py")])
-    return certify(f"stdio:{command}", plans=PLANS, seed=20261121).data
+    return certify(f"stdio:{command}", plans=plans, seed=20261121).data
 
 
 @pytest.mark.slow
@@ -36,10 +38,12 @@ def test_the_starter_is_conformant(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "-"))
 def test_a_defect_is_named_with_a_short_case(defect: Defect, tmp_path: Path) -> None:
-    report = _certified(defect.applied(starter.files("registry")), tmp_path)
+    files = defect.applied(starter.files("registry"))
+    report = _certified(files, tmp_path, FEW)
+    if defect.requirement not in _failed(report):
+        report = _certified(files, tmp_path)
     assert report["exit"] == 1
-    failed = {row["id"] for row in report["requirements"] if row["cells"]["sim"]["verdict"] == "fail"}
-    assert defect.requirement in failed
+    assert defect.requirement in _failed(report)
     cases = [
         found
         for found in report["counterexamples"]
@@ -47,3 +51,7 @@ def test_a_defect_is_named_with_a_short_case(defect: Defect, tmp_path: Path) -> 
     ]
     assert cases
     assert min(found["operations"] for found in cases) <= MOST_OPERATIONS
+
+
+def _failed(report: Any) -> set[str]:
+    return {row["id"] for row in report["requirements"] if row["cells"]["sim"]["verdict"] == "fail"}

@@ -68,9 +68,9 @@ async def test_an_old_acknowledgement_counts_for_nothing_in_a_stream_made_anew(
         (info,) = await other.consumers_info(stream)
         assert info.num_ack_pending == 1
         inbox[1].ack()
-        await transport.flush()
-        (info,) = await other.consumers_info(stream)
-        assert info.num_ack_pending == 0
+        async with asyncio.timeout(10):
+            while info.num_ack_pending:  # the stream takes it in after the connection's barrier
+                (info,) = await other.consumers_info(stream)
 
 
 async def test_an_answer_without_a_connection_counts_for_nothing_in_a_stream_made_anew(
