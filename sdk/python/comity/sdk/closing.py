@@ -18,6 +18,8 @@ async def close_all(subscriptions: Iterable[Subscription]) -> None:
     """Return when all have ended. Raises the first error of those that could not be ended in order."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(_closed(subscription)) for subscription in subscriptions]
+    for task in tasks:
+        task.add_done_callback(_hear)
     if tasks:
         await asyncio.wait(tasks)
     for task in tasks:
@@ -26,3 +28,9 @@ async def close_all(subscriptions: Iterable[Subscription]) -> None:
 
 async def _closed(subscription: Subscription) -> None:
     await subscription.close()
+
+
+def _hear(task: asyncio.Task[None]) -> None:
+    """Ask for what was raised: one error is raised, and nobody may be left to hear it."""
+    if not task.cancelled():
+        task.exception()

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["Ending"]
+__all__ = ["Ending", "hear"]
 
 
 class Ending:
@@ -19,14 +19,28 @@ class Ending:
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._work = work
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
 
     @property
     def under_way(self) -> bool:
-        """Whether it has begun and not yet ended."""
+        """Whether it was asked for and has not yet ended."""
         return self._task is not None and not self._task.done()
 
     async def __call__(self) -> None:
-        """Return when it has ended. Raises what its work raised."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
-        await asyncio.shield(self._task)
+        """Return when it has ended. Raises what its work raised; where all tasks are cancelled, it ends so, too."""
+        if self._task is None or (self._task.cancelled() and not self._begun):
+            self._task = asyncio.get_running_loop().create_task(self._end())
+            self._task.add_done_callback(hear)
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def _end(self) -> None:
+        self._begun = True
+        await self._work()
+
+
+def hear(done: asyncio.Future[Any]) -> None:
+    """Ask for what was raised, where nobody may wait for it, so that it is not logged as forgotten."""
+    if not done.cancelled():
+        done.exception()

@@ -26,6 +26,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._deadlines import Deadlines
+from comity.transports._ending import hear
 from comity.transports._kafka_begin import begin
 from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_quiet import quietly, teach
@@ -159,7 +160,7 @@ class Clients:
     def _forgo(self, future: asyncio.Future[Any] | None, record: _Record, line: _Line) -> None:
         """Have nobody wait for what was taken along, or let the next one go on."""
         if future is not None:
-            future.add_done_callback(_hear)
+            future.add_done_callback(hear)
         else:
             self._let_go_on(record[:2], line)
 
@@ -211,7 +212,7 @@ class Clients:
             await future
         except asyncio.CancelledError:
             if future.done():  # it may have been refused in the same turn
-                _hear(future)
+                hear(future)
             self._producer.forget_abandoned()
             raise
         except TimeoutError as error:
@@ -240,10 +241,9 @@ class Clients:
             self._known.discard(topic)
         made = False
         if topic not in self._known:
-            async with self._making.setdefault(topic, asyncio.Lock()):
+            async with self.explaining(), self._making.setdefault(topic, asyncio.Lock()):
                 if topic not in self._known:
-                    async with self.explaining():
-                        made = await self._while_open(self._topics.ensure(topic))
+                    made = await self._while_open(self._topics.ensure(topic))
                     self._known.add(topic)
                     self._producer.expect(topic)
             self._making.pop(topic, None)
@@ -251,9 +251,13 @@ class Clients:
 
     async def _while_open(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` gives, which a closed connection ends: its clients would connect anew."""
+        if self._closed:
+            work.close()
+            raise self.error("the connection is closed")
         task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        task.add_done_callback(hear)
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
@@ -366,8 +370,7 @@ class Clients:
     def _renewed(self, renewal: asyncio.Task[None]) -> None:
         self._renewal = None
         self._work.discard(renewal)
-        if not renewal.cancelled():
-            renewal.exception()  # told to those who waited, if any
+        hear(renewal)
 
     # --------------------------------------------------------------- connecting
 
@@ -391,12 +394,6 @@ def watched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return task
 
 
-def _hear(future: asyncio.Future[Any]) -> None:
-    """Ask for what was raised, where nobody waits for it, so that it is not logged as forgotten."""
-    if not future.cancelled():
-        future.exception()
-
-
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("nothing more is read from Kafka here: %r", error, exc_info=error)
@@ -407,17 +404,19 @@ async def stop(consumer: Any, seconds: float) -> None:
 
     aiokafka may hand on the cancellation of one of its own tasks, and leave the rest open: that is cut off, too.
     """
+    task, cancelled = asyncio.current_task(), None
+    before = task.cancelling() if task is not None else 0
     try:
         async with asyncio.timeout(seconds):
             await consumer.stop()
         return
     except TimeoutError:
         pass
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
+    except asyncio.CancelledError as error:
+        cancelled = error if task is not None and task.cancelling() > before else None
     await _cut(consumer)
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _cut(consumer: Any) -> None:

@@ -67,15 +67,22 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         )
         return future
 
+    async def partitions_for(self, topic: str) -> Any:
+        """As aiokafka's."""
+        found = await super().partitions_for(topic)
+        self._expected.discard(topic)
+        return found
+
     async def _hear_of(self, topic: str) -> None:
         """Return once the brokers tell of `topic`; aiokafka waits for ever where it is closed meanwhile."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self.client._wait_on_metadata(topic)
         except TimeoutError:
+            self._expected.discard(topic)  # it may be gone again
             if self._message_accumulator._closed:
                 raise native.ProducerClosed from None
-            raise native.KafkaTimeoutError from None
+            raise native.UnknownTopicOrPartitionError(topic) from None
 
     def accept_now(
         self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]

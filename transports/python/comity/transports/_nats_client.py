@@ -347,6 +347,8 @@ class Connection:
         return self._client.pending_data_size + size > self._settings.outbox
 
     async def _end(self) -> None:
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
         self._deaf.stop()
         try:
             async with asyncio.timeout(self._timeout):
@@ -358,8 +360,7 @@ class Connection:
                 str(error) or "timed out",
             )
         except asyncio.CancelledError:  # also where one who waited for the socket's end before was cancelled
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task is not None and task.cancelling() > before:
                 raise
         finally:
             self._client.abandon()

@@ -88,6 +88,8 @@ class KafkaTransport:
 
         if self._hub is not None:
             raise TransportError(f"{self._shown} is already open")
+        if self._ending is not None and self._ending.under_way:
+            raise TransportError(f"{self._shown} is still closing: await close() first")
         hubs = _HUBS.setdefault(asyncio.get_running_loop(), {})
         hub = hubs.setdefault(self._settings, Hub(self._settings, hubs))
         await hub.enter()

@@ -162,6 +162,9 @@ class MqttTransport:
                 except BaseException:
                     member.end()
                     raise
+        if self._connection is not connection:
+            member.end()
+            raise TransportError(f"{self._shown} was closed before the subscription was in force")
         return member
 
     async def last_value(self, address: str) -> Frame | None:

@@ -96,6 +96,8 @@ class NatsTransport:
 
         if self._connection is not None:
             raise TransportError(f"{self._shown} is already open")
+        if self._ending is not None and self._ending.under_way:
+            raise TransportError(f"{self._shown} is still closing: await close() first")
         connection = Connection(self._settings)
         await connection.open()
         room = connection.max_payload - _FOR_ATTRIBUTES
@@ -152,13 +154,14 @@ class NatsTransport:
         """
         connection, wanted = self._opened, parse_pattern(pattern)
         if self._streams is not None:
-            return await self._read(self._streams, wanted, on_delivery, group, since)
+            reading = await self._read(self._streams, wanted, on_delivery, group, since)
+            return await self._kept(connection, reading)
         if since is not None:
             raise self._lacks("replay")
         subscription = NatsSubscription(connection, on_delivery, self._subscriptions.discard)
         await subscription.start(to_nats(wanted), quote(group, safe="") if group else "")
         self._subscriptions.add(subscription)
-        return subscription
+        return await self._kept(connection, subscription)
 
     async def last_value(self, address: str) -> Frame | None:
         """The frame last published to `address`, while its stream keeps it; None where a stranger's message is the last.
@@ -216,6 +219,15 @@ class NatsTransport:
             await self._leave_streams()
         finally:
             await connection.close([(one.native, not one.paused) for one in subscriptions])
+
+    async def _kept(
+        self, connection: Connection, subscription: NatsSubscription | Reading
+    ) -> NatsSubscription | Reading:
+        """That `subscription`, which ends where the connection was closed while it was made."""
+        if self._connection is not connection:
+            await subscription.close()
+            raise TransportError(f"{self._shown} was closed before the subscription was in force")
+        return subscription
 
     async def _started(self, connection: Connection, keeping: Keeping) -> Streams:
         from comity.transports._nats_stream import Streams
