@@ -59,7 +59,7 @@ def firsts(inbox: Inbox) -> list[object]:
     return list(dict.fromkeys(inbox.datas))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_what_was_published_arrives_though_the_publisher_is_cut_off(
     make_transport: MakeTransport, behind: MakeTransport, proxy: Proxy, space: str, seed: int
 ) -> None:
@@ -76,7 +76,7 @@ async def test_what_was_published_arrives_though_the_publisher_is_cut_off(
     assert proxy.accepted > 2, "nothing was cut"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_who_is_cut_off_while_subscribed_goes_on(
     make_transport: MakeTransport, behind: MakeTransport, proxy: Proxy, space: str, seed: int
 ) -> None:

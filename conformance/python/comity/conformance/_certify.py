@@ -136,7 +136,8 @@ def _shrunk(campaign: Campaign) -> list[Failure]:
     for failure in primary:
         left = deadline - time.monotonic()
         if left > 0:
-            failure = campaign.minimal(failure, min(SHRINK_SECONDS, left))
+            small = sorted((one.run.plan for one in found), key=lambda plan: len(plan.operations))
+            failure = campaign.minimal(failure, min(SHRINK_SECONDS, left), small)
         found.append(failure)
     return found
 

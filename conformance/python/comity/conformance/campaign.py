@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -172,8 +172,8 @@ class Campaign:
 
     # ------------------------------------------------------------------ shrinking
 
-    def minimal(self, failure: Failure, seconds: float = 10.0) -> Failure:
-        """The failure with the smallest plan found."""
+    def minimal(self, failure: Failure, seconds: float = 10.0, known: Iterable[Plan] = ()) -> Failure:
+        """The failure with the smallest plan found, begun from the first of those `known` that fails so, too."""
         row = failure.violation.rows[0]
         if failure.run.judgement.lost is not None and "hang" in failure.run.judgement.lost:
             return failure
@@ -183,7 +183,8 @@ class Campaign:
         def fails(plan: Plan) -> bool:
             return self._violation(self.simulation.run(plan), row) is not None
 
-        small = shrink(failure.run.plan, fails, seconds=seconds)
+        begin = next(filter(fails, known), failure.run.plan)
+        small = shrink(begin, fails, seconds=seconds)
         run = self.simulation.run(small)
         found = self._violation(run, row)
         return failure if found is None else replace(failure, run=run, violation=found)
