@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from .ports import Subscription
 
-__all__ = ["close_all"]
+__all__ = ["close_all", "hear"]
 
 
 async def close_all(subscriptions: Iterable[Subscription]) -> None:
@@ -19,7 +20,7 @@ async def close_all(subscriptions: Iterable[Subscription]) -> None:
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(_closed(subscription)) for subscription in subscriptions]
     for task in tasks:
-        task.add_done_callback(_hear)
+        task.add_done_callback(hear)
     if tasks:
         await asyncio.wait(tasks)
     for task in tasks:
@@ -30,7 +31,7 @@ async def _closed(subscription: Subscription) -> None:
     await subscription.close()
 
 
-def _hear(task: asyncio.Task[None]) -> None:
-    """Ask for what was raised: one error is raised, and nobody may be left to hear it."""
-    if not task.cancelled():
-        task.exception()
+def hear(done: asyncio.Future[Any]) -> None:
+    """Ask for what was raised, where nobody may be left to be told, so that it is not logged as forgotten."""
+    if not done.cancelled():
+        done.exception()

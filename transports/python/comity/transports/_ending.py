@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["Ending", "hear"]
+from comity.sdk.closing import hear
+
+__all__ = ["Ending"]
 
 
 class Ending:
@@ -38,9 +40,3 @@ class Ending:
     async def _end(self) -> None:
         self._begun = True
         await self._work()
-
-
-def hear(done: asyncio.Future[Any]) -> None:
-    """Ask for what was raised, where nobody may wait for it, so that it is not logged as forgotten."""
-    if not done.cancelled():
-        done.exception()

@@ -24,9 +24,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as native
 from aiokafka.admin import AIOKafkaAdminClient
 
+from comity.sdk.closing import hear
 from comity.sdk.errors import PayloadTooLarge, TransportError
 from comity.transports._deadlines import Deadlines
-from comity.transports._ending import hear
 from comity.transports._kafka_begin import begin
 from comity.transports._kafka_producer import Producer
 from comity.transports._kafka_quiet import quietly, teach
